@@ -1,0 +1,2 @@
+# Where programs and files go on a gateway; debian/ splits the result into packages.
+include(GNUInstallDirs)
