@@ -1,9 +1,12 @@
 # mcuota_test(NAME SOURCES a_test.cpp... [LIBS x...] [LABELS l...] [NEEDS_FIRMWARE]): one Catch2 program, run by CTest.
-# The Catch2 main is compiled once for all.
+# The Catch2 main is compiled once for all. Target unit_tests builds them all; threaded_tests those labelled tsan.
 find_package(Catch2 2.13 REQUIRED)
 add_library(catch_main STATIC ${PROJECT_SOURCE_DIR}/tests/catch_main.cpp)
 target_link_libraries(catch_main PUBLIC Catch2::Catch2)
 target_compile_options(catch_main PRIVATE -O0)
+
+add_custom_target(unit_tests)
+add_custom_target(threaded_tests)
 
 function(mcuota_test name)
     cmake_parse_arguments(ARG "NEEDS_FIRMWARE" "" "SOURCES;LIBS;LABELS" ${ARGN})
@@ -19,6 +22,10 @@ function(mcuota_test name)
         target_compile_definitions(${name} PRIVATE MCUOTA_FIRMWARE_DIR="${MCUOTA_FIRMWARE_DIR}")
     endif()
     target_compile_definitions(${name} PRIVATE MCUOTA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_dependencies(unit_tests ${name})
+    if("tsan" IN_LIST ARG_LABELS)
+        add_dependencies(threaded_tests ${name})
+    endif()
     add_test(NAME ${name} COMMAND ${name} --order lex)
     set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)
 endfunction()
