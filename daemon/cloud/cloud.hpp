@@ -1,6 +1,7 @@
 #pragma once
-// What the job engine and a cloud say to each other. An adapter is a pure machine (codec + session) behind one MQTT
-// shell; it knows no database and no job table. Everything told upstream is first written to the outbox.
+// What the job engine and a cloud say to each other. An adapter is a pure machine (codec + session) behind
+// one MQTT shell; it knows no database and no job table. Everything told upstream is first written to the
+// outbox.
 
 #include <cstdint>
 #include <optional>
@@ -15,15 +16,15 @@ enum class DigestKind : std::uint8_t { none = 0, md5 = 1, sha256 = 2 };
 
 /// A cloud wants a device to run another version. `device` is our configured device name.
 struct Offer {
-    std::string provider;      ///< name of the [[cloud]] entry
+    std::string provider;  ///< name of the [[cloud]] entry
     std::string device;
-    std::string request_id;    ///< the cloud's id of this push, as text
-    std::string module;        ///< empty: the default module
+    std::string request_id;  ///< the cloud's id of this push, as text
+    std::string module;      ///< empty: the default module
     std::string version;
     std::uint64_t size_bytes{0};
     DigestKind digest_kind{DigestKind::none};
-    std::string digest_hex;    ///< lower case
-    std::string url;           ///< byte for byte as received; empty for MQTT streams (stream_id then)
+    std::string digest_hex;  ///< lower case
+    std::string url;         ///< byte for byte as received; empty for MQTT streams (stream_id then)
     std::string digest_sign_base64;
     std::optional<std::uint64_t> stream_id, stream_file_id;
     bool is_diff{false};
@@ -63,8 +64,8 @@ class CloudSink {
     ~CloudSink() = default;
 };
 
-/// Persistent queue of everything told upstream (SQLite behind it; a vector in tests). The MQTT shell drains it in
-/// order and removes a message only when the broker has acknowledged it.
+/// Persistent queue of everything told upstream (SQLite behind it; a vector in tests). The MQTT shell drains
+/// it in order and removes a message only when the broker has acknowledged it.
 class Outbox {
   public:
     struct Item {
@@ -95,4 +96,4 @@ class Cloud {
     [[nodiscard]] virtual bool connected() const = 0;
 };
 
-}    // namespace mcuota::cloud
+}  // namespace mcuota::cloud
