@@ -1,0 +1,92 @@
+#pragma once
+// Performs installations and restores: check → rehearse → back up → apply → verify, every step journalled
+// before its effect (mcu_loader/DESIGN.md argues why a cut at any instant leads back). Only the loader has
+// one.
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "mcu_loader/core/device/board.hpp"
+#include "mcu_loader/core/device/boot_decision.hpp"
+#include "mcu_loader/core/device/journal.hpp"
+#include "mcu_loader/core/device/manifest_slot.hpp"
+#include "mcu_loader/core/device/staging.hpp"
+#include "mcu_loader/core/signature.hpp"
+
+namespace mcuota::device {
+
+constexpr std::uint32_t kRunningUnitsMax = 32;
+
+/// Hears how the work goes on (PROGRESS events on the link) and asks whether somebody wants the loader to
+/// stay.
+class LoaderHooks {
+  public:
+    virtual void progress(std::uint64_t token, link::Step step, std::uint8_t percent) noexcept = 0;
+    /// Called once before an application is started: listens for a HELLO that asks to stay. Bounded by the
+    /// port.
+    [[nodiscard]] virtual bool stay_asked() noexcept = 0;
+
+  protected:
+    ~LoaderHooks() = default;
+};
+
+/// What the loader needs of its port, wired once.
+struct LoaderParts {
+    Storage& storage;
+    Board& board;
+    const Product& product;
+    std::span<const PublicKey> keys;
+    std::span<std::uint8_t> work;  ///< decoder memory; at least 4 KiB
+    LoaderHooks& hooks;
+};
+
+/// About 12 KiB: make it static.
+class Installer {
+  public:
+    Installer(const LoaderParts& parts, Journal& journal, Staging& staging) noexcept;
+
+    /// One attempt of the journalled installation. ok: the journal stands at trial. Anything else: nothing
+    /// more was done and the caller decides (retry, give up, restore) by the journal's phase.
+    [[nodiscard]] Status install() noexcept;
+    /// Puts the backup back (phase rollback_requested, trial, applying, restoring or idle). ok: the running
+    /// region holds it, verified, and the journal stands at idle with `outcome`. backup_missing,
+    /// backup_damaged, security_counter_old: found before anything was touched. Storage errors: journal
+    /// stands at restoring.
+    [[nodiscard]] Status restore(Status cause) noexcept;
+    /// Verifies signature and hash of what the journal says is running.
+    [[nodiscard]] RunningImage examine_running() noexcept;
+    /// Whether there is a backup whose manifest is authentic and new enough. Its bytes are checked by
+    /// restore().
+    [[nodiscard]] bool backup_held() noexcept;
+
+  private:
+    class UnitHasher;
+    class UnitWriter;
+    [[nodiscard]] Status hash_region(Region region, std::uint32_t size, Sha256Digest& out) noexcept;
+    [[nodiscard]] Status rehearse(Region base_region, bool has_base) noexcept;
+    [[nodiscard]] Status back_up() noexcept;
+    [[nodiscard]] Status apply(ByteSource& payload, PayloadKind kind, ByteSource* base) noexcept;
+    [[nodiscard]] Status plan_units(std::uint32_t image_bytes) noexcept;
+    [[nodiscard]] Status mark_unchanged_units() noexcept;
+    void tell(link::Step step, std::uint64_t done, std::uint64_t total) noexcept;
+
+    LoaderParts parts_;
+    Journal& journal_;
+    Staging& staging_;
+    SignedManifest package_{};  ///< what is being installed or put back
+    SignedManifest present_{};  ///< what runs or is the base
+    struct Unit {
+        std::uint32_t offset;
+        std::uint32_t bytes;  ///< image bytes in the unit
+        bool unchanged;       ///< holds the target's bytes already and was not in flight
+    };
+    std::array<Unit, kRunningUnitsMax> units_{};
+    std::array<Sha256Digest, kRunningUnitsMax> unit_sha256_{};
+    std::uint32_t unit_count_{0};
+    std::uint32_t image_bytes_{0};
+    link::Step told_step_{};
+    std::uint8_t told_percent_{0xFF};
+};
+
+}  // namespace mcuota::device

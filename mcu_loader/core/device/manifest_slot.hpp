@@ -1,0 +1,43 @@
+#pragma once
+// Signed manifests at rest: the second part of each flag region keeps the manifest of an image the device
+// holds (mcu_loader/SPEC.md §4). Freestanding.
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "mcu_loader/core/device/journal.hpp"
+#include "mcu_loader/core/device/storage.hpp"
+#include "mcu_loader/core/manifest.hpp"
+#include "mcu_loader/core/signature.hpp"
+
+namespace mcuota::device {
+
+/// A manifest with the bytes its signature covers. About 4 KiB: keep it off the stack.
+struct SignedManifest {
+    std::array<std::uint8_t, kManifestBytesMax> bytes{};
+    std::array<std::uint8_t, kSignatureBytesMax> signature{};
+    std::uint16_t size_bytes{0};
+    std::uint16_t signature_bytes{0};
+    Manifest manifest{};
+    [[nodiscard]] std::span<const std::uint8_t> signed_bytes() const noexcept {
+        return std::span{bytes}.first(size_bytes);
+    }
+    [[nodiscard]] std::span<const std::uint8_t> signature_span() const noexcept {
+        return std::span{signature}.first(signature_bytes);
+    }
+};
+
+/// The other slot; `a` for none.
+[[nodiscard]] Slot other(Slot slot) noexcept;
+
+/// Reads and parses a slot. With keys the signature is verified, too. Answers manifest_malformed for a slot
+/// that is none, blank or unsealed; key_unknown, signature_invalid, algorithm_unsupported; or a storage
+/// error.
+[[nodiscard]] Status load_slot(Storage& storage, Slot slot, std::span<const PublicKey> keys,
+                               SignedManifest& out) noexcept;
+
+/// Erases the slot and writes `manifest` with its seal.
+[[nodiscard]] Status store_slot(Storage& storage, Slot slot, const SignedManifest& manifest) noexcept;
+
+}  // namespace mcuota::device
