@@ -1,11 +1,13 @@
 #pragma once
-// .mcup packages on the host: reading, verifying with OpenSSL, choosing and cutting a payload for one device, writing.
+// .mcup packages on the host: reading, verifying with OpenSSL, choosing and cutting a payload for one device,
+// writing.
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mcu_flasher/base/result.hpp"
@@ -21,7 +23,7 @@ struct Entry {
     Manifest manifest;
     Bytes manifest_bytes;
     Bytes signature;
-    std::vector<Bytes> payloads;    ///< same order as manifest.payloads
+    std::vector<Bytes> payloads;  ///< same order as manifest.payloads
 };
 
 /// A whole container.
@@ -65,15 +67,22 @@ struct Envelope {
     Bytes bytes;
     PayloadKind kind;
     std::uint32_t payload_bytes;
-    Sha256Digest package_id;    ///< SHA-256 of `bytes`
+    Sha256Digest package_id;  ///< SHA-256 of `bytes`
 };
 
-/// Picks the cheapest payload that fits what the device reports (kinds, memory, base image by hash, sizes, counter).
-/// Errors: wrong_hardware, security_counter_too_old, image_too_large, no_fitting_payload, nothing_to_do (the image runs
-/// there, confirmed).
-[[nodiscard]] Result<Envelope> envelope_for(const Package& package, const link::Identity& device, bool full_only = false);
+/// The envelope of one payload (docs/package-format.md §4). `payload_index` is valid for the entry.
+[[nodiscard]] Bytes make_envelope(const Entry& entry, std::size_t payload_index);
+
+/// "raw", "lzma", "lzma-thumb", …
+[[nodiscard]] std::string_view to_string(PayloadKind kind) noexcept;
+
+/// Picks the cheapest payload that fits what the device reports (kinds, memory, base image by hash, sizes,
+/// counter). Errors: wrong_hardware (also when linked for another address), security_counter_too_old,
+/// image_too_large, no_fitting_payload, nothing_to_do (the image runs there, confirmed).
+[[nodiscard]] Result<Envelope> envelope_for(const Package& package, const link::Identity& device,
+                                            bool full_only = false);
 
 /// Compares two versions by the rule of docs/package-format.md §5: <0, 0, >0.
 [[nodiscard]] int compare_versions(std::string_view a, std::string_view b);
 
-}    // namespace mcuota::package
+}  // namespace mcuota::package
