@@ -43,6 +43,7 @@ class DeviceTarget : public link::Target {
   private:
     [[nodiscard]] bool accepts_packages() const noexcept;
     [[nodiscard]] Status check() noexcept;
+    [[nodiscard]] Status prove_backup(const Manifest& manifest) noexcept;
     void fill_image(Slot slot, std::uint8_t state, link::ImageInfo& out) noexcept;
 
     link::Role role_;

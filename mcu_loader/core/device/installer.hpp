@@ -41,7 +41,7 @@ struct LoaderParts {
     LoaderHooks& hooks;
 };
 
-/// About 12 KiB: make it static.
+/// About 10 KiB: make it static.
 class Installer {
   public:
     Installer(const LoaderParts& parts, Journal& journal, Staging& staging) noexcept;
@@ -54,37 +54,50 @@ class Installer {
     /// backup_damaged, security_counter_old: found before anything was touched. Storage errors: journal
     /// stands at restoring.
     [[nodiscard]] Status restore(Status cause) noexcept;
-    /// Verifies signature and hash of what the journal says is running.
-    [[nodiscard]] RunningImage examine_running() noexcept;
+    /// Verifies signature and hash of what the journal says is running. Answers a storage error or ok.
+    [[nodiscard]] Status examine_running(RunningImage& out) noexcept;
     /// Whether there is a backup whose manifest is authentic and new enough. Its bytes are checked by
-    /// restore().
-    [[nodiscard]] bool backup_held() noexcept;
+    /// restore(). Answers a storage error or ok.
+    [[nodiscard]] Status examine_backup(bool& held) noexcept;
 
   private:
     class UnitHasher;
     class UnitWriter;
-    [[nodiscard]] Status hash_region(Region region, std::uint32_t size, Sha256Digest& out) noexcept;
-    [[nodiscard]] Status rehearse(Region base_region, bool has_base) noexcept;
-    [[nodiscard]] Status back_up() noexcept;
-    [[nodiscard]] Status apply(ByteSource& payload, PayloadKind kind, ByteSource* base) noexcept;
-    [[nodiscard]] Status plan_units(std::uint32_t image_bytes) noexcept;
-    [[nodiscard]] Status mark_unchanged_units() noexcept;
-    void tell(link::Step step, std::uint64_t done, std::uint64_t total) noexcept;
+    /// A part of the running region that is erased as one.
+    struct Unit {
+        std::uint32_t offset;
+        std::uint32_t image_bytes;  ///< bytes of the image in it
+        Sha256Digest wanted;        ///< of these bytes, from the rehearsal
+        bool unchanged;             ///< holds them already and was not in flight
+    };
+
+    [[nodiscard]] std::span<Unit> units() noexcept { return std::span{units_}.first(unit_count_); }
+    void plan_units(std::uint32_t image_bytes) noexcept;
+    [[nodiscard]] Status find_unchanged_units() noexcept;
+    /// Hashes `size` bytes; with a hasher also by unit.
+    [[nodiscard]] Status hash_region(Region region, std::uint32_t offset, std::uint32_t size,
+                                     Sha256Digest& out) noexcept;
+    [[nodiscard]] Status check(const Manifest*& base) noexcept;
+    [[nodiscard]] Status find_base(const Manifest*& base) noexcept;
+    [[nodiscard]] Status rehearse(const Manifest* base) noexcept;
+    [[nodiscard]] Status back_up(const Manifest& running) noexcept;
+    [[nodiscard]] Status copy_to_backup(const Manifest& running) noexcept;
+    [[nodiscard]] Status begin_apply() noexcept;
+    [[nodiscard]] Status apply() noexcept;
+    [[nodiscard]] Status verify_applied() noexcept;
+    [[nodiscard]] Status check_backup() noexcept;
+    [[nodiscard]] Status write_back() noexcept;
+    [[nodiscard]] bool vectors_ok(const Manifest& manifest) noexcept;
+    void tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept;
 
     LoaderParts parts_;
     Journal& journal_;
     Staging& staging_;
     SignedManifest package_{};  ///< what is being installed or put back
-    SignedManifest present_{};  ///< what runs or is the base
-    struct Unit {
-        std::uint32_t offset;
-        std::uint32_t bytes;  ///< image bytes in the unit
-        bool unchanged;       ///< holds the target's bytes already and was not in flight
-    };
+    SignedManifest present_{};  ///< what runs, or what a delta starts from
     std::array<Unit, kRunningUnitsMax> units_{};
-    std::array<Sha256Digest, kRunningUnitsMax> unit_sha256_{};
     std::uint32_t unit_count_{0};
-    std::uint32_t image_bytes_{0};
+    Slot verified_slot_{Slot::none};  ///< written and hashed since this start: no need to hash it again
     link::Step told_step_{};
     std::uint8_t told_percent_{0xFF};
 };

@@ -45,6 +45,7 @@ struct State {
     Status cause{Status::ok};  ///< why a restore runs or the loader is halted; else the last failure
     Job job{Job::none};
     Slot running_slot{Slot::none};  ///< manifest of what the running region holds whole
+    bool running_confirmed{false};  ///< that image has confirmed itself (or is one put back)
     Slot backup_slot{Slot::none};   ///< manifest of what the backup region holds whole
     Slot target_slot{Slot::none};   ///< applying/restoring: manifest of what is being written
     std::uint32_t dirty_units{0};   ///< bit n: erase unit n of running was in flight; erase it again
@@ -60,6 +61,9 @@ struct State {
 };
 
 constexpr std::size_t kJournalRecordBytes = 128;
+
+/// A record as text for the log, without line end. Returns the bytes written; 0 when `out` is too short.
+[[nodiscard]] std::size_t describe(std::uint32_t sequence, const State& state, std::span<char> out) noexcept;
 
 /// Reads and appends. Host and MCU alike; one instance at a time may write.
 class Journal {
@@ -79,6 +83,8 @@ class Journal {
     [[nodiscard]] Status settle() noexcept;
     /// Makes `next` the newest record. Errors: journal_failed; state() is then unchanged.
     [[nodiscard]] Status append(const State& next) noexcept;
+    /// What every record written from now on says of the reset before it.
+    void set_reset_cause(std::uint8_t flags) noexcept { reset_cause_ = flags; }
     /// Writes records with sequence >= `first` as text lines, oldest first, as many whole lines as fit.
     [[nodiscard]] std::size_t text(std::uint32_t first, std::span<char> out) noexcept;
 
@@ -86,19 +92,20 @@ class Journal {
     struct Scan;
     [[nodiscard]] std::uint32_t slots() const noexcept;
     [[nodiscard]] Status scan(Region region, Scan& out) noexcept;
-    [[nodiscard]] Status roll_over() noexcept;
+    [[nodiscard]] Status make_room() noexcept;
     [[nodiscard]] Status write_record(const State& next) noexcept;
-    [[nodiscard]] std::size_t text_of(Region region, std::uint32_t first, std::span<char> out,
-                                      bool& full) noexcept;
+    void use_slot() noexcept { ++next_slot_, ++next_sequence_; }
 
     Storage& storage_;
     State state_{};
     std::uint32_t sequence_{0};
-    Region region_{Region::flag_a};  ///< holds the newest record
-    std::uint32_t next_slot_{0};     ///< first slot of region_ after the last one not blank
-    bool empty_{true};               ///< no sealed record anywhere: begin with an erase
+    Region newest_region_{Region::flag_b};  ///< holds the newest record; the other one is erased at roll-over
+    Region write_region_{Region::flag_b};
+    std::uint32_t next_slot_{0};      ///< slots and sequence numbers advance together: a torn record's
+    std::uint32_t next_sequence_{1};  ///< number is never given to another record
+    std::uint8_t reset_cause_{0};
     bool doubtful_{false};
-    bool void_first_{true};  ///< next_slot_ may have been in flight: spoil it before going on
+    bool void_first_{false};  ///< next_slot_ may have been in flight although it reads blank: spoil it first
 };
 
 }  // namespace mcuota::device

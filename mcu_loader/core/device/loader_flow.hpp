@@ -31,20 +31,31 @@ class LoaderFlow {
     /// Performs all work the journal asks for. Bounded: every work ends after install_attempts_max attempts.
     [[nodiscard]] LoaderEnd run() noexcept;
     [[nodiscard]] Journal& journal() noexcept { return journal_; }
+    /// Mounted when run() answers serve.
     [[nodiscard]] Staging& staging() noexcept { return staging_; }
 
   private:
+    [[nodiscard]] Status look(BootInputs& out) noexcept;
     [[nodiscard]] Status count_attempt() noexcept;
-    [[nodiscard]] Status fail_install(Status reason) noexcept;
+    [[nodiscard]] Status attempt_install() noexcept;
+    [[nodiscard]] Status end_install(Status reason) noexcept;
+    [[nodiscard]] Status attempt_restore(Status cause) noexcept;
+    [[nodiscard]] Status end_rollback(Status reason) noexcept;
     [[nodiscard]] Status halt(Status reason) noexcept;
-    [[nodiscard]] Status perform_restore(Status cause) noexcept;
+    [[nodiscard]] Status count_trial_boot() noexcept;
+    [[nodiscard]] LoaderEnd serve(Status reason) const noexcept {
+        return {LoaderEnd::Kind::serve, reason, running_};
+    }
 
     LoaderParts parts_;
     Journal journal_;
     Staging staging_;
     Installer installer_;
     ResetCause reset_cause_{};
-    bool attempt_counted_{false};
+    RunningImage running_{RunningImage::none};
+    bool attempted_{false};  ///< something was tried since this start
+    bool stay_asked_{false};
+    bool staging_mounted_{false};
 };
 
 }  // namespace mcuota::device

@@ -15,16 +15,19 @@ namespace mcuota::device {
 
 /// A manifest with the bytes its signature covers. About 4 KiB: keep it off the stack.
 struct SignedManifest {
-    std::array<std::uint8_t, kManifestBytesMax> bytes{};
-    std::array<std::uint8_t, kSignatureBytesMax> signature{};
-    std::uint16_t size_bytes{0};
+    std::array<std::uint8_t, kManifestBytesMax + kSignatureBytesMax>
+        bytes{};  ///< manifest, signature, back to back
+    std::uint16_t manifest_bytes{0};
     std::uint16_t signature_bytes{0};
     Manifest manifest{};
     [[nodiscard]] std::span<const std::uint8_t> signed_bytes() const noexcept {
-        return std::span{bytes}.first(size_bytes);
+        return std::span{bytes}.first(manifest_bytes);
     }
-    [[nodiscard]] std::span<const std::uint8_t> signature_span() const noexcept {
-        return std::span{signature}.first(signature_bytes);
+    [[nodiscard]] std::span<const std::uint8_t> signature() const noexcept {
+        return std::span{bytes}.subspan(manifest_bytes, signature_bytes);
+    }
+    [[nodiscard]] std::span<const std::uint8_t> all_bytes() const noexcept {
+        return std::span{bytes}.first(std::size_t{manifest_bytes} + signature_bytes);
     }
 };
 

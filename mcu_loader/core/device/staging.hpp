@@ -44,8 +44,6 @@ class Staging {
     [[nodiscard]] Status write(std::uint32_t offset, std::span<const std::uint8_t> bytes) noexcept;
     /// Forgets what waits in RAM; what is marked stays for a later offer.
     void close() noexcept;
-    /// Makes what is staged unusable for good (a finished installation needs it no longer).
-    [[nodiscard]] Status discard() noexcept;
 
     [[nodiscard]] bool present() const noexcept { return envelope_bytes_ != 0; }
     [[nodiscard]] bool complete() const noexcept { return present() && stored_ == envelope_bytes_; }

@@ -47,6 +47,11 @@ class Storage {
     ~Storage() = default;
 };
 
+/// Whether `status` speaks of the memory, not of what stands in it: worth another attempt.
+[[nodiscard]] constexpr bool is_storage_error(Status status) noexcept {
+    return (static_cast<unsigned>(status) & 0xFF00U) == 0x0300U;
+}
+
 /// Whether the regions have the sizes the loader can work with: a port calls it once at start.
 [[nodiscard]] bool regions_usable(const Storage& storage) noexcept;
 

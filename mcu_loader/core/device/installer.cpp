@@ -1,0 +1,443 @@
+// Installation and restore, step by step. Each step journals its intention, acts, and journals the fact.
+#include "mcu_loader/core/device/installer.hpp"
+
+#include <algorithm>
+
+#include "mcu_loader/core/device/package_check.hpp"
+#include "mcu_loader/core/device/unit_io.hpp"
+#include "mcu_loader/core/little_endian.hpp"
+
+namespace mcuota::device {
+namespace {
+
+constexpr std::uint32_t kCopyBytes = 4096;
+
+}  // namespace
+
+Installer::Installer(const LoaderParts& parts, Journal& journal, Staging& staging) noexcept
+    : parts_{parts}, journal_{journal}, staging_{staging} {}
+
+void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept {
+    parts_.board.feed_watchdog();
+    const std::uint64_t percent = total == 0 ? 0 : std::uint64_t{done} * 100 / total;
+    if (step != told_step_ || percent != told_percent_) {
+        told_step_ = step;
+        told_percent_ = static_cast<std::uint8_t>(percent);
+        parts_.hooks.progress(journal_.state().token, step, told_percent_);
+    }
+}
+
+void Installer::plan_units(std::uint32_t image_bytes) noexcept {
+    unit_count_ = 0;
+    for (std::uint32_t offset = 0; offset < image_bytes && unit_count_ < kRunningUnitsMax;) {
+        const std::uint32_t bytes = parts_.storage.erase_unit_bytes(Region::running, offset);
+        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), {}, false};
+        offset += bytes;
+    }
+}
+
+Status Installer::hash_region(Region region, std::uint32_t offset, std::uint32_t size,
+                              Sha256Digest& out) noexcept {
+    Sha256 hash;
+    const std::span<std::uint8_t> buffer =
+        parts_.work.first(std::min<std::size_t>(parts_.work.size(), kCopyBytes));
+    const std::uint32_t end = offset + size;
+    while (offset < end) {
+        const std::span<std::uint8_t> piece =
+            buffer.first(std::min<std::size_t>(buffer.size(), end - offset));
+        if (const Status status = parts_.storage.read(region, offset, piece); status != Status::ok) {
+            return status;
+        }
+        hash.update(piece);
+        offset += static_cast<std::uint32_t>(piece.size());
+        parts_.board.feed_watchdog();
+    }
+    out = hash.digest();
+    return Status::ok;
+}
+
+Status Installer::find_unchanged_units() noexcept {
+    const std::uint32_t dirty = journal_.state().dirty_units;
+    for (std::size_t index = 0; index < unit_count_; ++index) {
+        Unit& unit = units_[index];
+        // A unit that was in flight is written again whatever it reads now: its cells may be marginal.
+        if ((dirty >> index & 1U) != 0) {
+            continue;
+        }
+        Sha256Digest digest{};
+        if (const Status status = hash_region(Region::running, unit.offset, unit.image_bytes, digest);
+            status != Status::ok) {
+            return status;
+        }
+        unit.unchanged = digest == unit.wanted;
+    }
+    return Status::ok;
+}
+
+bool Installer::vectors_ok(const Manifest& manifest) noexcept {
+    std::array<std::uint8_t, 8> words;
+    if (manifest.image_size_bytes < words.size() ||
+        parts_.storage.read(Region::running, 0, words) != Status::ok) {
+        return false;
+    }
+    return vectors_usable(load_u32(words.data()), load_u32(words.data() + 4), parts_.product.load_address,
+                          manifest.image_size_bytes, parts_.product.ram_begin, parts_.product.ram_end);
+}
+
+Status Installer::examine_running(RunningImage& out) noexcept {
+    const Slot slot = journal_.state().running_slot;
+    out = RunningImage::none;
+    if (slot == Slot::none) {
+        return Status::ok;
+    }
+    out = RunningImage::damaged;
+    parts_.board.feed_watchdog();
+    if (const Status status = load_slot(parts_.storage, slot, parts_.keys, present_); status != Status::ok) {
+        return is_storage_error(status) ? status : Status::ok;
+    }
+    const Manifest& manifest = present_.manifest;
+    if (manifest.hardware.view() != parts_.product.hardware ||
+        manifest.load_address != parts_.product.load_address ||
+        manifest.image_size_bytes > parts_.storage.size_bytes(Region::running)) {
+        return Status::ok;
+    }
+    if (slot != verified_slot_) {
+        Sha256Digest digest{};
+        const Status status = hash_region(Region::running, 0, manifest.image_size_bytes, digest);
+        if (status != Status::ok || digest != manifest.image_sha256) {
+            return status;
+        }
+        verified_slot_ = slot;
+    }
+    out = vectors_ok(manifest) ? RunningImage::valid : RunningImage::vectors_invalid;
+    return Status::ok;
+}
+
+Status Installer::examine_backup(bool& held) noexcept {
+    const State& state = journal_.state();
+    const Status status = load_slot(parts_.storage, state.backup_slot, parts_.keys, package_);
+    held = status == Status::ok && package_.manifest.security_counter >= state.security_counter_floor &&
+           package_.manifest.image_size_bytes <= parts_.storage.size_bytes(Region::running);
+    return is_storage_error(status) ? status : Status::ok;
+}
+
+/// The image a delta may start from, proven by its hash: the running one, or its backup once applying has
+/// begun.
+Status Installer::find_base(const Manifest*& base) noexcept {
+    base = nullptr;
+    const State& state = journal_.state();
+    const bool from_backup = state.phase == Phase::applying;
+    const Slot slot = from_backup ? state.backup_slot : state.running_slot;
+    if (slot == Slot::none || (!from_backup && !state.running_confirmed)) {
+        return Status::ok;
+    }
+    const Region region = from_backup ? Region::backup : Region::running;
+    const Status loaded = load_slot(parts_.storage, slot, parts_.keys, present_);
+    if (loaded != Status::ok ||
+        present_.manifest.image_size_bytes > parts_.storage.size_bytes(Region::running)) {
+        return is_storage_error(loaded) ? loaded : Status::ok;
+    }
+    Sha256Digest digest{};
+    if (const Status status = hash_region(region, 0, present_.manifest.image_size_bytes, digest);
+        status != Status::ok) {
+        return status;
+    }
+    if (digest == present_.manifest.image_sha256) {
+        base = &present_.manifest;
+    }
+    return Status::ok;
+}
+
+Status Installer::check(const Manifest*& base) noexcept {
+    tell(link::Step::check, 0, 1);
+    if (const Status status = find_base(base); status != Status::ok) {
+        return status;
+    }
+    const State& state = journal_.state();
+    const CheckAgainst against{
+        parts_.product,
+        parts_.keys,
+        parts_.storage.size_bytes(Region::running),
+        state.security_counter_floor,
+        base,
+        state.phase == Phase::applying ? nullptr : base,
+    };
+    return check_package(staging_, parts_.board, against, package_);
+}
+
+namespace {
+
+/// The base image as the decoder reads it.
+class BaseSource final : public ByteSource {
+  public:
+    BaseSource(Storage& storage, Region region, std::uint32_t size) noexcept
+        : storage_{storage}, region_{region}, size_{size} {}
+    [[nodiscard]] Status read(std::uint32_t offset, std::span<std::uint8_t> out) noexcept override {
+        return storage_.read(region_, offset, out);
+    }
+    [[nodiscard]] std::uint32_t size_bytes() const noexcept override { return size_; }
+
+  private:
+    Storage& storage_;
+    Region region_;
+    std::uint32_t size_;
+};
+
+}  // namespace
+
+Status Installer::rehearse(const Manifest* base) noexcept {
+    const Manifest& manifest = package_.manifest;
+    plan_units(manifest.image_size_bytes);
+    UnitHasher sink{*this, link::Step::rehearse, manifest.image_size_bytes};
+    StagedPayload payload{staging_};
+    const Region region = journal_.state().phase == Phase::applying ? Region::backup : Region::running;
+    BaseSource source{parts_.storage, region, base == nullptr ? 0 : base->image_size_bytes};
+    const Status status = decode_payload(staging_.head().kind, payload, base == nullptr ? nullptr : &source,
+                                         manifest.image_size_bytes, parts_.work, sink);
+    if (status != Status::ok) {
+        return status;
+    }
+    const bool right = sink.written() == manifest.image_size_bytes && sink.finish() == manifest.image_sha256;
+    return right ? Status::ok : Status::image_hash_mismatch;
+}
+
+Status Installer::copy_to_backup(const Manifest& running) noexcept {
+    const std::uint32_t size = running.image_size_bytes;
+    const std::uint32_t region_bytes = parts_.storage.size_bytes(Region::backup);
+    const std::span<std::uint8_t> buffer =
+        parts_.work.first(std::min<std::size_t>(parts_.work.size(), kCopyBytes));
+    constexpr std::uint32_t kBlockBytes = 64 * 1024;
+    Sha256 hash;
+    std::uint32_t erased_until = 0;
+    for (std::uint32_t offset = 0; offset < size;) {
+        if (offset >= erased_until) {
+            const std::uint32_t end = std::min(erased_until + kBlockBytes, region_bytes);
+            parts_.board.feed_watchdog();
+            const Status status = parts_.storage.erase(Region::backup, erased_until, end - erased_until);
+            if (status != Status::ok) {
+                return status;
+            }
+            erased_until = end;
+        }
+        const std::uint32_t count =
+            std::min({static_cast<std::uint32_t>(buffer.size()), size - offset, erased_until - offset});
+        const std::span<std::uint8_t> piece = buffer.first(count);
+        if (const Status status = parts_.storage.read(Region::running, offset, piece); status != Status::ok) {
+            return status;
+        }
+        hash.update(piece);
+        if (const Status status = parts_.storage.program(Region::backup, offset, piece);
+            status != Status::ok) {
+            return status;
+        }
+        offset += count;
+        tell(link::Step::back_up, offset, size);
+    }
+    // What was programmed was read back; what was read from the running region must still be the image.
+    return hash.digest() == running.image_sha256 ? Status::ok : Status::application_damaged;
+}
+
+Status Installer::back_up(const Manifest& running) noexcept {
+    tell(link::Step::back_up, 0, running.image_size_bytes);
+    State next = journal_.state();
+    if (next.backup_slot == next.running_slot) {
+        // One manifest for both: after a restore, or after a cut right behind the backup. Still there?
+        Sha256Digest digest{};
+        const Status status = hash_region(Region::backup, 0, running.image_size_bytes, digest);
+        if (status != Status::ok) {
+            return status;
+        }
+        if (digest == running.image_sha256) {
+            return Status::ok;
+        }
+    }
+    next.phase = Phase::backing_up;
+    next.backup_slot = Slot::none;
+    if (const Status status = journal_.append(next); status != Status::ok) {
+        return status;
+    }
+    if (const Status status = copy_to_backup(running); status != Status::ok) {
+        return status;
+    }
+    next.backup_slot = next.running_slot;
+    return journal_.append(next);
+}
+
+Status Installer::begin_apply() noexcept {
+    State next = journal_.state();
+    if (next.phase != Phase::applying) {
+        // The slot of the backup must survive; the other one is free, because a whole running image is the
+        // backup now.
+        next.target_slot = other(next.backup_slot);
+        if (const Status status = store_slot(parts_.storage, next.target_slot, package_);
+            status != Status::ok) {
+            return status;
+        }
+        next.phase = Phase::applying;
+        next.running_slot = Slot::none;
+        next.running_confirmed = false;
+        next.image_sha256 = package_.manifest.image_sha256;
+        next.units_done = 0;
+    }
+    next.units_total = static_cast<std::uint16_t>(unit_count_);
+    return next == journal_.state() ? Status::ok : journal_.append(next);
+}
+
+Status Installer::verify_applied() noexcept {
+    const Manifest& manifest = package_.manifest;
+    tell(link::Step::verify, 0, 1);
+    Sha256Digest digest{};
+    Status status = hash_region(Region::running, 0, manifest.image_size_bytes, digest);
+    if (status == Status::ok && digest != manifest.image_sha256) {
+        status = Status::flash_program_failed;
+        State next = journal_.state();
+        next.dirty_units = 0xFFFFFFFF;  // trust no unit: all are written again
+        if (const Status written = journal_.append(next); written != Status::ok) {
+            return written;
+        }
+    }
+    return status;
+}
+
+Status Installer::apply() noexcept {
+    const Manifest& manifest = package_.manifest;
+    tell(link::Step::apply, 0, manifest.image_size_bytes);
+    if (const Status status = find_unchanged_units(); status != Status::ok) {
+        return status;
+    }
+    UnitWriter sink{*this, link::Step::apply};
+    StagedPayload payload{staging_};
+    const bool has_base = journal_.state().backup_slot != Slot::none;
+    BaseSource base{parts_.storage, Region::backup, present_.manifest.image_size_bytes};
+    const Status status = decode_payload(staging_.head().kind, payload, has_base ? &base : nullptr,
+                                         manifest.image_size_bytes, parts_.work, sink);
+    return status != Status::ok ? status : verify_applied();
+}
+
+Status Installer::install() noexcept {
+    verified_slot_ = Slot::none;
+    const Manifest* base = nullptr;
+    if (const Status status = check(base); status != Status::ok) {
+        return status;
+    }
+    if (const Status status = rehearse(base); status != Status::ok) {
+        return status;
+    }
+    if (journal_.state().phase != Phase::applying && base != nullptr) {
+        if (const Status status = back_up(*base); status != Status::ok) {
+            return status;
+        }
+    }
+    if (const Status status = begin_apply(); status != Status::ok) {
+        return status;
+    }
+    if (const Status status = apply(); status != Status::ok) {
+        return status;
+    }
+    State next = journal_.state();
+    next.phase = Phase::trial;
+    next.running_slot = next.target_slot;
+    next.running_confirmed = false;
+    next.target_slot = Slot::none;
+    next.dirty_units = 0;
+    next.units_done = next.units_total;
+    next.trial_boots_used = 0;
+    next.attempts_used = 0;
+    next.cause = Status::ok;
+    if (const Status status = journal_.append(next); status != Status::ok) {
+        return status;
+    }
+    verified_slot_ = next.running_slot;
+    tell(link::Step::trial, 0, 1);
+    return Status::ok;
+}
+
+/// Loads the backup's manifest into package_ and proves the backup's bytes, learning the hash of each unit.
+Status Installer::check_backup() noexcept {
+    const State& state = journal_.state();
+    if (state.backup_slot == Slot::none) {
+        return Status::backup_missing;
+    }
+    parts_.board.feed_watchdog();
+    const Manifest& manifest = package_.manifest;
+    const Status loaded = load_slot(parts_.storage, state.backup_slot, parts_.keys, package_);
+    if (loaded != Status::ok || manifest.image_size_bytes > parts_.storage.size_bytes(Region::running)) {
+        return is_storage_error(loaded) ? loaded : Status::backup_damaged;
+    }
+    if (manifest.security_counter < state.security_counter_floor) {
+        return Status::security_counter_old;
+    }
+    plan_units(manifest.image_size_bytes);
+    UnitHasher sink{*this, link::Step::check, manifest.image_size_bytes};
+    BaseSource backup{parts_.storage, Region::backup, manifest.image_size_bytes};
+    const Status status =
+        decode_payload(PayloadKind::raw, backup, nullptr, manifest.image_size_bytes, parts_.work, sink);
+    if (status != Status::ok) {
+        return status;
+    }
+    return sink.finish() == manifest.image_sha256 ? Status::ok : Status::backup_damaged;
+}
+
+Status Installer::write_back() noexcept {
+    const Manifest& manifest = package_.manifest;
+    tell(link::Step::restore, 0, manifest.image_size_bytes);
+    if (const Status status = find_unchanged_units(); status != Status::ok) {
+        return status;
+    }
+    UnitWriter sink{*this, link::Step::restore};
+    BaseSource backup{parts_.storage, Region::backup, manifest.image_size_bytes};
+    const Status status =
+        decode_payload(PayloadKind::raw, backup, nullptr, manifest.image_size_bytes, parts_.work, sink);
+    return status != Status::ok ? status : verify_applied();
+}
+
+Status Installer::restore(Status cause) noexcept {
+    verified_slot_ = Slot::none;
+    if (const Status status = check_backup(); status != Status::ok) {
+        return status;
+    }
+    State next = journal_.state();
+    if (next.phase != Phase::restoring) {
+        if (next.phase == Phase::trial && next.job == Job::install) {
+            next.failed_sha256 = next.image_sha256;
+        }
+        if (next.phase == Phase::idle) {
+            next.job = Job::recovery;  // nobody asked: the last token's outcome stays as it is
+        }
+        next.phase = Phase::restoring;
+        next.cause = cause;
+        next.running_slot = Slot::none;
+        next.running_confirmed = false;
+        next.target_slot = next.backup_slot;
+        next.units_done = 0;
+        next.units_total = static_cast<std::uint16_t>(unit_count_);
+        if (const Status status = journal_.append(next); status != Status::ok) {
+            return status;
+        }
+    }
+    if (const Status status = write_back(); status != Status::ok) {
+        return status;
+    }
+    next = journal_.state();
+    next.phase = Phase::idle;
+    next.running_slot = next.backup_slot;
+    next.running_confirmed = true;
+    next.target_slot = Slot::none;
+    next.dirty_units = 0;
+    next.units_done = next.units_total;
+    next.trial_boots_used = 0;
+    next.attempts_used = 0;
+    if (next.job == Job::install) {
+        next.outcome = next.cause;
+    } else if (next.job == Job::rollback) {
+        next.outcome = Status::rolled_back;
+        next.image_sha256 = package_.manifest.image_sha256;
+    }
+    if (const Status status = journal_.append(next); status != Status::ok) {
+        return status;
+    }
+    verified_slot_ = next.running_slot;
+    return Status::ok;
+}
+
+}  // namespace mcuota::device

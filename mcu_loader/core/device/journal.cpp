@@ -1,0 +1,297 @@
+// The boot journal's bytes: finding the newest record, appending, rolling over (mcu_loader/SPEC.md §3).
+#include "mcu_loader/core/device/journal.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "mcu_loader/core/crc32.hpp"
+
+namespace mcuota::device {
+namespace {
+
+constexpr std::uint32_t kFormat = 0x31304A4D;  // "MJ01"
+constexpr std::uint32_t kBlankWord = 0xFFFFFFFF;
+constexpr std::uint8_t kYes = 0x96;
+constexpr std::uint8_t kNo = 0x69;
+constexpr unsigned kTriesPerRecord = 3;
+
+/// One record as it lies in flash.
+struct JournalRecord {
+    std::uint32_t format;
+    std::uint32_t sequence;
+    std::uint64_t token;
+    std::uint32_t phase;
+    std::uint16_t outcome;
+    std::uint16_t cause;
+    std::uint8_t job;
+    std::uint8_t running_slot;
+    std::uint8_t backup_slot;
+    std::uint8_t target_slot;
+    std::uint32_t dirty_units;
+    std::uint32_t security_counter_floor;
+    std::uint8_t trial_boots_used;
+    std::uint8_t attempts_used;
+    std::uint8_t reset_cause;
+    std::uint8_t running_confirmed;
+    std::uint16_t units_done;
+    std::uint16_t units_total;
+    std::uint32_t zero_1;
+    std::uint8_t image_sha256[32];
+    std::uint8_t failed_sha256[32];
+    std::uint64_t zero_2;
+    std::uint32_t crc;  // of everything above
+    std::uint32_t
+        firm;  // programmed to 0 after all the rest was: not blank = the rest was never in flight again
+};
+static_assert(sizeof(JournalRecord) == kJournalRecordBytes);
+static_assert(offsetof(JournalRecord, sequence) == 4 && offsetof(JournalRecord, token) == 8);
+static_assert(offsetof(JournalRecord, phase) == 16 && offsetof(JournalRecord, outcome) == 20);
+static_assert(offsetof(JournalRecord, cause) == 22 && offsetof(JournalRecord, job) == 24);
+static_assert(offsetof(JournalRecord, running_slot) == 25 && offsetof(JournalRecord, backup_slot) == 26);
+static_assert(offsetof(JournalRecord, target_slot) == 27 && offsetof(JournalRecord, dirty_units) == 28);
+static_assert(offsetof(JournalRecord, security_counter_floor) == 32 &&
+              offsetof(JournalRecord, trial_boots_used) == 36);
+static_assert(offsetof(JournalRecord, attempts_used) == 37 && offsetof(JournalRecord, reset_cause) == 38);
+static_assert(offsetof(JournalRecord, running_confirmed) == 39 && offsetof(JournalRecord, units_done) == 40);
+static_assert(offsetof(JournalRecord, units_total) == 42 && offsetof(JournalRecord, zero_1) == 44);
+static_assert(offsetof(JournalRecord, image_sha256) == 48 && offsetof(JournalRecord, failed_sha256) == 80);
+static_assert(offsetof(JournalRecord, zero_2) == 112 && offsetof(JournalRecord, crc) == 120);
+static_assert(offsetof(JournalRecord, firm) == 124);
+
+using RecordBytes = std::array<std::uint8_t, kJournalRecordBytes>;
+constexpr std::size_t kSealedBytes = offsetof(JournalRecord, crc);
+constexpr std::size_t kBodyBytes = offsetof(JournalRecord, firm);
+
+bool known(Phase phase) noexcept {
+    switch (phase) {
+        case Phase::idle:
+        case Phase::install_requested:
+        case Phase::backing_up:
+        case Phase::applying:
+        case Phase::trial:
+        case Phase::rollback_requested:
+        case Phase::restoring:
+        case Phase::halted:
+            return true;
+    }
+    return false;
+}
+
+bool known(Slot slot) noexcept {
+    return slot == Slot::none || slot == Slot::a || slot == Slot::b;
+}
+
+bool known(Job job) noexcept {
+    return job == Job::none || job == Job::install || job == Job::rollback || job == Job::recovery;
+}
+
+void encode(std::uint32_t sequence, const State& state, RecordBytes& out) noexcept {
+    JournalRecord record{};
+    record.format = kFormat;
+    record.sequence = sequence;
+    record.token = state.token;
+    record.phase = static_cast<std::uint32_t>(state.phase);
+    record.outcome = static_cast<std::uint16_t>(state.outcome);
+    record.cause = static_cast<std::uint16_t>(state.cause);
+    record.job = static_cast<std::uint8_t>(state.job);
+    record.running_slot = static_cast<std::uint8_t>(state.running_slot);
+    record.backup_slot = static_cast<std::uint8_t>(state.backup_slot);
+    record.target_slot = static_cast<std::uint8_t>(state.target_slot);
+    record.dirty_units = state.dirty_units;
+    record.security_counter_floor = state.security_counter_floor;
+    record.trial_boots_used = state.trial_boots_used;
+    record.attempts_used = state.attempts_used;
+    record.reset_cause = state.reset_cause;
+    record.running_confirmed = state.running_confirmed ? kYes : kNo;
+    record.units_done = state.units_done;
+    record.units_total = state.units_total;
+    std::copy(state.image_sha256.begin(), state.image_sha256.end(), record.image_sha256);
+    std::copy(state.failed_sha256.begin(), state.failed_sha256.end(), record.failed_sha256);
+    std::memcpy(out.data(), &record, sizeof record);
+    record.crc = crc32(std::span{out}.first(kSealedBytes));
+    record.firm = kBlankWord;
+    std::memcpy(out.data(), &record, sizeof record);
+}
+
+/// Whether `bytes` is a sealed record this code understands.
+bool decode(const RecordBytes& bytes, JournalRecord& record, State& state) noexcept {
+    std::memcpy(&record, bytes.data(), sizeof record);
+    if (record.format != kFormat || record.sequence == 0 ||
+        record.crc != crc32(std::span{bytes}.first(kSealedBytes))) {
+        return false;
+    }
+    state.phase = static_cast<Phase>(record.phase);
+    state.token = record.token;
+    state.outcome = static_cast<Status>(record.outcome);
+    state.cause = static_cast<Status>(record.cause);
+    state.job = static_cast<Job>(record.job);
+    state.running_slot = static_cast<Slot>(record.running_slot);
+    state.backup_slot = static_cast<Slot>(record.backup_slot);
+    state.target_slot = static_cast<Slot>(record.target_slot);
+    state.dirty_units = record.dirty_units;
+    state.security_counter_floor = record.security_counter_floor;
+    state.trial_boots_used = record.trial_boots_used;
+    state.attempts_used = record.attempts_used;
+    state.reset_cause = record.reset_cause;
+    state.running_confirmed = record.running_confirmed == kYes;
+    state.units_done = record.units_done;
+    state.units_total = record.units_total;
+    std::copy(std::begin(record.image_sha256), std::end(record.image_sha256), state.image_sha256.begin());
+    std::copy(std::begin(record.failed_sha256), std::end(record.failed_sha256), state.failed_sha256.begin());
+    return known(state.phase) && known(state.job) && known(state.running_slot) && known(state.backup_slot) &&
+           known(state.target_slot);
+}
+
+Region opposite(Region region) noexcept {
+    return region == Region::flag_a ? Region::flag_b : Region::flag_a;
+}
+
+}  // namespace
+
+/// What one flag region holds.
+struct Journal::Scan {
+    State state{};
+    std::uint32_t sequence{0};  ///< 0: no sealed record
+    std::uint32_t slot{0};
+    std::uint32_t used_slots{0};  ///< up to and with the last slot that is not blank
+    bool firm{false};
+};
+
+std::uint32_t Journal::slots() const noexcept {
+    return storage_.erase_unit_bytes(Region::flag_a, 0) / static_cast<std::uint32_t>(kJournalRecordBytes);
+}
+
+Status Journal::scan(Region region, Scan& out) noexcept {
+    RecordBytes bytes;
+    JournalRecord record;
+    State state;
+    for (std::uint32_t slot = 0; slot < slots(); ++slot) {
+        if (const Status status = storage_.read(region, slot * kJournalRecordBytes, bytes);
+            status != Status::ok) {
+            return status;
+        }
+        if (std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0xFF; })) {
+            continue;
+        }
+        out.used_slots = slot + 1;
+        if (decode(bytes, record, state) && record.sequence > out.sequence) {
+            out.state = state;
+            out.sequence = record.sequence;
+            out.slot = slot;
+            out.firm = record.firm != kBlankWord;
+        }
+    }
+    return Status::ok;
+}
+
+Status Journal::mount() noexcept {
+    Scan a;
+    Scan b;
+    if (scan(Region::flag_a, a) != Status::ok || scan(Region::flag_b, b) != Status::ok) {
+        return Status::journal_failed;
+    }
+    const Scan& newest = b.sequence > a.sequence ? b : a;
+    state_ = newest.state;
+    sequence_ = newest.sequence;
+    if (sequence_ == 0) {
+        // Nothing sealed: the first record goes to flag_a, after an erase, whatever is there now.
+        newest_region_ = write_region_ = Region::flag_b;
+        next_slot_ = slots();
+        next_sequence_ = 1;
+        doubtful_ = void_first_ = false;
+        return Status::ok;
+    }
+    newest_region_ = write_region_ = &newest == &b ? Region::flag_b : Region::flag_a;
+    next_slot_ = newest.used_slots;
+    next_sequence_ = newest.sequence + (newest.used_slots - newest.slot);
+    doubtful_ = !newest.firm;
+    void_first_ = true;
+    return Status::ok;
+}
+
+Status Journal::settle() noexcept {
+    return doubtful_ ? append(state_) : Status::ok;
+}
+
+Status Journal::make_room() noexcept {
+    if (void_first_ && next_slot_ < slots()) {
+        // The slot reads blank but a record may have been in flight there: zeros are safe over anything, a
+        // record is not.
+        const std::array<std::uint8_t, kJournalRecordBytes> zeros{};
+        static_cast<void>(storage_.program(write_region_, next_slot_ * kJournalRecordBytes, zeros));
+        use_slot();
+    }
+    void_first_ = false;
+    if (next_slot_ < slots()) {
+        return Status::ok;
+    }
+    write_region_ = opposite(newest_region_);
+    next_slot_ = 0;
+    return storage_.erase(write_region_, 0, storage_.erase_unit_bytes(write_region_, 0));
+}
+
+Status Journal::write_record(const State& next) noexcept {
+    RecordBytes bytes;
+    encode(next_sequence_, next, bytes);
+    const std::uint32_t offset = next_slot_ * static_cast<std::uint32_t>(kJournalRecordBytes);
+    const Status status = storage_.program(write_region_, offset, std::span{bytes}.first(kBodyBytes));
+    if (status != Status::ok) {
+        return status;
+    }
+    const std::array<std::uint8_t, sizeof(JournalRecord::firm)> firm{};
+    return storage_.program(write_region_, offset + static_cast<std::uint32_t>(kBodyBytes), firm);
+}
+
+Status Journal::append(const State& next) noexcept {
+    State wanted = next;
+    wanted.reset_cause = reset_cause_;
+    for (unsigned tries = 0; tries < kTriesPerRecord; ++tries) {
+        if (make_room() != Status::ok) {
+            next_slot_ = slots();  // the other sector would not erase: nothing may be written there
+            continue;
+        }
+        const Status status = write_record(wanted);
+        const std::uint32_t written = next_sequence_;
+        use_slot();
+        if (status == Status::ok) {
+            state_ = wanted;
+            sequence_ = written;
+            newest_region_ = write_region_;
+            doubtful_ = false;
+            return Status::ok;
+        }
+    }
+    return Status::journal_failed;
+}
+
+std::size_t Journal::text(std::uint32_t first, std::span<char> out) noexcept {
+    std::size_t used = 0;
+    RecordBytes bytes;
+    JournalRecord record;
+    State state;
+    for (const Region region : {opposite(newest_region_), newest_region_}) {
+        for (std::uint32_t slot = 0; slot < slots(); ++slot) {
+            if (storage_.read(region, slot * kJournalRecordBytes, bytes) != Status::ok) {
+                return used;
+            }
+            if (!decode(bytes, record, state) || record.sequence < first) {
+                continue;
+            }
+            const std::size_t separator = used == 0 ? 0 : 1;
+            if (out.size() - used <= separator) {
+                return used;
+            }
+            const std::size_t length = describe(record.sequence, state, out.subspan(used + separator));
+            if (length == 0) {
+                return used;
+            }
+            if (separator != 0) {
+                out[used] = '\n';
+            }
+            used += separator + length;
+        }
+    }
+    return used;
+}
+
+}  // namespace mcuota::device

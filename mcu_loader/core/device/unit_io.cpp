@@ -1,0 +1,94 @@
+// The two sinks of the installer.
+#include "mcu_loader/core/device/unit_io.hpp"
+
+#include <algorithm>
+
+namespace mcuota::device {
+
+Status Installer::UnitHasher::write(std::span<const std::uint8_t> bytes) noexcept {
+    if (bytes.size() > total_ - position_) {
+        return Status::payload_malformed;
+    }
+    whole_.update(bytes);
+    while (!bytes.empty()) {
+        Unit& unit = installer_.units_[unit_];
+        const std::uint32_t unit_end = unit.offset + unit.image_bytes;
+        const std::span<const std::uint8_t> piece =
+            bytes.first(std::min<std::size_t>(bytes.size(), unit_end - position_));
+        part_.update(piece);
+        position_ += static_cast<std::uint32_t>(piece.size());
+        bytes = bytes.subspan(piece.size());
+        if (position_ == unit_end) {
+            unit.wanted = part_.digest();
+            part_ = Sha256{};
+            ++unit_;
+        }
+    }
+    installer_.tell(step_, position_, total_);
+    return Status::ok;
+}
+
+Status Installer::UnitWriter::begin_unit(const Unit& unit) noexcept {
+    const auto bit = std::uint32_t{1} << unit_;
+    State next = installer_.journal_.state();
+    next.dirty_units = (next.dirty_units & ~final_units_) | bit;
+    next.units_done = static_cast<std::uint16_t>(unit_);
+    if (const Status status = installer_.journal_.append(next); status != Status::ok) {
+        return status;
+    }
+    Storage& storage = installer_.parts_.storage;
+    installer_.parts_.board.feed_watchdog();
+    return storage.erase(Region::running, unit.offset,
+                         storage.erase_unit_bytes(Region::running, unit.offset));
+}
+
+Status Installer::UnitWriter::flush() noexcept {
+    if (fill_ == 0) {
+        return Status::ok;
+    }
+    Storage& storage = installer_.parts_.storage;
+    const std::uint32_t granule = storage.program_unit_bytes(Region::running);
+    const std::uint32_t padded = (fill_ + granule - 1) / granule * granule;
+    std::fill(buffer_.begin() + fill_, buffer_.begin() + padded, std::uint8_t{0xFF});
+    const std::uint32_t begin = position_ - fill_;
+    fill_ = 0;
+    installer_.parts_.board.feed_watchdog();
+    return storage.program(Region::running, begin, std::span{buffer_}.first(padded));
+}
+
+Status Installer::UnitWriter::write(std::span<const std::uint8_t> bytes) noexcept {
+    while (!bytes.empty()) {
+        if (unit_ >= installer_.unit_count_) {
+            return Status::payload_malformed;
+        }
+        const Unit& unit = installer_.units_[unit_];
+        if (position_ == unit.offset && !unit.unchanged) {
+            if (const Status status = begin_unit(unit); status != Status::ok) {
+                return status;
+            }
+        }
+        const std::uint32_t unit_left = unit.offset + unit.image_bytes - position_;
+        std::size_t count = std::min<std::size_t>(bytes.size(), unit_left);
+        if (!unit.unchanged) {
+            count = std::min<std::size_t>(count, buffer_.size() - fill_);
+            std::copy_n(bytes.begin(), count, buffer_.begin() + fill_);
+            fill_ += static_cast<std::uint32_t>(count);
+        }
+        position_ += static_cast<std::uint32_t>(count);
+        bytes = bytes.subspan(count);
+        const bool unit_ends = count == unit_left;
+        if (fill_ == buffer_.size() || unit_ends) {
+            if (const Status status = flush(); status != Status::ok) {
+                return status;
+            }
+        }
+        if (unit_ends) {
+            final_units_ |= std::uint32_t{1} << unit_;
+            ++unit_;
+        }
+    }
+    installer_.tell(step_, position_, installer_.package_.manifest.image_size_bytes);
+    return Status::ok;
+}
+
+}  // namespace mcuota::device

@@ -1,0 +1,56 @@
+#pragma once
+// Sinks for an image on its way into the running region: hashing it by erase unit (rehearsal) and writing it
+// (apply). Private to the installer.
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "mcu_loader/core/device/installer.hpp"
+#include "mcu_loader/core/payload_decoder.hpp"
+#include "mcu_loader/core/sha256.hpp"
+
+namespace mcuota::device {
+
+/// Hashes what comes, as a whole and for every unit. Writes nothing.
+class Installer::UnitHasher final : public ByteSink {
+  public:
+    UnitHasher(Installer& installer, link::Step step, std::uint32_t total) noexcept
+        : installer_{installer}, step_{step}, total_{total} {}
+    [[nodiscard]] Status write(std::span<const std::uint8_t> bytes) noexcept override;
+    /// Hash of everything; call once at the end.
+    [[nodiscard]] Sha256Digest finish() noexcept { return whole_.digest(); }
+    [[nodiscard]] std::uint32_t written() const noexcept { return position_; }
+
+  private:
+    Installer& installer_;
+    link::Step step_;
+    std::uint32_t total_;
+    std::uint32_t position_{0};
+    std::size_t unit_{0};
+    Sha256 whole_;
+    Sha256 part_;
+};
+
+/// Writes what comes into the running region, unit by unit, skipping those that hold their bytes already.
+/// Journals the intention before it erases a unit.
+class Installer::UnitWriter final : public ByteSink {
+  public:
+    UnitWriter(Installer& installer, link::Step step) noexcept : installer_{installer}, step_{step} {}
+    [[nodiscard]] Status write(std::span<const std::uint8_t> bytes) noexcept override;
+    [[nodiscard]] std::uint32_t written() const noexcept { return position_; }
+
+  private:
+    [[nodiscard]] Status begin_unit(const Unit& unit) noexcept;
+    [[nodiscard]] Status flush() noexcept;
+
+    Installer& installer_;
+    link::Step step_;
+    std::uint32_t position_{0};  ///< image bytes taken
+    std::size_t unit_{0};
+    std::uint32_t final_units_{0};  ///< bit n: unit n was finished by this writer
+    std::uint32_t fill_{0};
+    alignas(16) std::array<std::uint8_t, 512> buffer_{};
+};
+
+}  // namespace mcuota::device
