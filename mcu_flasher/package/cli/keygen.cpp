@@ -1,0 +1,138 @@
+// mcuota-pack keygen: key pairs, and the header that makes a loader trust one.
+
+#include <cstdio>
+#include <iostream>
+
+#include "mcu_flasher/base/file.hpp"
+#include "mcu_flasher/base/hex.hpp"
+#include "mcu_flasher/package/cli/commands.hpp"
+#include "mcu_flasher/package/cli/output.hpp"
+#include "mcu_flasher/package/openssl_key.hpp"
+
+namespace mcuota::pack {
+namespace {
+
+using package::OpensslKey;
+
+std::span<const std::uint8_t> bytes_of(std::string_view text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+/// "0x04, 0x1f, …" with 16 bytes a line.
+std::string byte_list(std::span<const std::uint8_t> bytes, std::string_view indent) {
+    std::string out;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        char text[8];
+        std::snprintf(text, sizeof text, "0x%02X,", bytes[i]);
+        out += (i % 16 == 0 ? "\n" + std::string(indent) : " ") + std::string(text);
+    }
+    return out;
+}
+
+Result<std::string> header_text(const OpensslKey& key) {
+    const auto bytes = key.loader_bytes();
+    if (!bytes) return bytes.error();
+    const std::string_view algorithm = key.algorithm() == SignatureAlgorithm::ecdsa_p256_sha256
+                                           ? "ecdsa_p256_sha256"
+                                           : "rsa_2048_pkcs1_sha256";
+    return "#pragma once\n"
+           "// Public key a loader trusts (" +
+           std::string(package::to_string(key.algorithm())) + ", id " + to_hex(key.id()) +
+           "). Written by mcuota-pack keygen --header.\n"
+           "\n"
+           "#include <array>\n"
+           "#include <cstdint>\n"
+           "\n"
+           "#include \"mcu_loader/core/signature.hpp\"\n"
+           "\n"
+           "namespace mcuota::keys {\n"
+           "\n"
+           "inline constexpr std::array<std::uint8_t, " +
+           std::to_string(bytes->size()) + "> kKeyBytes = {{" + byte_list(*bytes, "    ") +
+           "}};\n"
+           "\n"
+           "inline constexpr PublicKey kTrusted[] = {{SignatureAlgorithm::" +
+           std::string(algorithm) + ", {{" + byte_list(key.id(), "    ") +
+           "}}, kKeyBytes}};\n"
+           "\n"
+           "}    // namespace mcuota::keys\n";
+}
+
+/// NAME.pem → NAME.pub.pem
+std::string public_name(const std::string& name) {
+    constexpr std::string_view kSuffix = ".pem";
+    const bool has_suffix = name.size() > kSuffix.size() && name.ends_with(kSuffix);
+    return (has_suffix ? name.substr(0, name.size() - kSuffix.size()) : name) + ".pub.pem";
+}
+
+Result<OpensslKey> load_any(const std::string& file) {
+    const auto bytes = read_file(file, 64U << 10, ErrorCode::key_unreadable);
+    if (!bytes) return bytes.error();
+    const std::string_view pem(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    return pem.find("PRIVATE KEY-----") != std::string_view::npos ? OpensslKey::from_private_pem(pem, file)
+                                                                  : OpensslKey::from_public_pem(pem, file);
+}
+
+Result<void> write_pair(const OpensslKey& key, const std::string& private_file,
+                        const std::string& public_file) {
+    const auto private_pem = key.private_pem();
+    if (!private_pem) return private_pem.error();
+    const auto public_pem = key.public_pem();
+    if (!public_pem) return public_pem.error();
+    // The public half first: a private key that exists always has its public half beside it.
+    auto written = write_file(public_file, bytes_of(*public_pem), 0644, Existing::refuse);
+    if (!written) return written;
+    written = write_file(private_file, bytes_of(*private_pem), 0600, Existing::refuse);
+    if (!written) std::remove(public_file.c_str());
+    return written;
+}
+
+Result<OpensslKey> make_or_load(const KeygenOptions& options) {
+    if (!options.from.empty()) return load_any(options.from);
+    auto key = OpensslKey::generate(options.type == "rsa-2048" ? SignatureAlgorithm::rsa_2048_pkcs1_sha256
+                                                               : SignatureAlgorithm::ecdsa_p256_sha256);
+    if (!key) return key;
+    if (auto written = write_pair(*key, options.out, public_name(options.out)); !written)
+        return std::move(written).error();
+    return key;
+}
+
+}  // namespace
+
+Result<void> keygen(const KeygenOptions& options) {
+    if (options.out.empty() == options.from.empty())
+        return Error{ErrorCode::usage, "give either --out for a new key or --from for an existing one",
+                     "mcuota-pack keygen --help", 0};
+    if (!options.from.empty() && options.header.empty())
+        return Error{ErrorCode::usage, "--from does nothing without --header", "add --header FILE", 0};
+    const auto key = make_or_load(options);
+    if (!key) return key.error();
+    if (!options.header.empty()) {
+        const auto text = header_text(*key);
+        if (!text) return text.error();
+        if (auto written = write_file(options.header, bytes_of(*text)); !written) return written;
+    }
+
+    const bool fresh = options.from.empty();
+    if (options.json) {
+        boost::json::object document{{"type", package::to_string(key->algorithm())},
+                                     {"key_id", to_hex(key->id())}};
+        if (fresh) {
+            document["private_key"] = options.out;
+            document["public_key"] = public_name(options.out);
+        }
+        if (!options.header.empty()) document["header"] = options.header;
+        print_json(document);
+        return {};
+    }
+    std::cout << package::to_string(key->algorithm()) << " key " << to_hex(key->id()) << '\n';
+    if (fresh)
+        std::cout << "  private  " << options.out
+                  << "  (keep it secret; whoever has it can sign for your devices)\n"
+                  << "  public   " << public_name(options.out) << "  (for gateways)\n";
+    if (!options.header.empty())
+        std::cout << "  header   " << options.header << "  (for the loader's build)\n";
+    return {};
+}
+
+}  // namespace mcuota::pack

@@ -1,0 +1,71 @@
+// How mcuota-pack talks.
+
+#include "mcu_flasher/package/cli/output.hpp"
+
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+namespace mcuota::pack {
+
+void print_json(const boost::json::object& document) {
+    std::cout << boost::json::serialize(document) << '\n';
+}
+
+void remark(std::string_view text) {
+    std::cerr << "mcuota-pack: " << text << '\n';
+}
+
+void report(const Error& error, bool json) {
+    std::cerr << "mcuota-pack: " << (error.what.empty() ? std::string(summary(error.code)) : error.what)
+              << " (" << to_string(error.code) << ")\n";
+    if (!error.next.empty()) std::cerr << "  " << error.next << '\n';
+    if (json)
+        print_json({{"error",
+                     {{"code", to_string(error.code)},
+                      {"class", to_string(error.cls())},
+                      {"message", error.what},
+                      {"next", error.next}}}});
+}
+
+ProgressBar::ProgressBar(std::string what)
+    : what_(std::move(what)), visible_(isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr) {}
+
+ProgressBar::~ProgressBar() {
+    if (visible_) std::cerr << "\r\033[K" << std::flush;
+}
+
+void ProgressBar::show(std::size_t done, std::size_t total) {
+    if (!visible_ || total == 0) return;
+    constexpr std::size_t kWidth = 24;
+    const std::size_t filled = kWidth * done / total;
+    std::cerr << "\r\033[K" << what_ << " [" << std::string(filled, '#') << std::string(kWidth - filled, '.')
+              << "] " << 100 * done / total << " %" << std::flush;
+}
+
+std::string duration_text(double seconds) {
+    char text[32];
+    if (seconds < 0.9995) {
+        std::snprintf(text, sizeof text, "%.0f ms", std::max(1.0, seconds * 1000));
+    } else if (seconds < 9.95) {
+        std::snprintf(text, sizeof text, "%.1f s", seconds);
+    } else if (seconds < 99.5) {
+        std::snprintf(text, sizeof text, "%.0f s", seconds);
+    } else {
+        const auto whole = static_cast<long>(std::lround(seconds));
+        std::snprintf(text, sizeof text, "%ld min %02ld s", whole / 60, whole % 60);
+    }
+    return text;
+}
+
+std::string percent_text(double part, double whole) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f %%", whole == 0 ? 0.0 : 100 * part / whole);
+    return text;
+}
+
+}  // namespace mcuota::pack
