@@ -1,13 +1,10 @@
 #pragma once
-// 16 bytes at the end of SRAM3 that neither loader nor application initialise: what one tells the other
-// across a reset. A hint only: power loss clears it, and the journal never depends on it.
+// What loader and application tell each other across a reset: two backup registers (RTC_BKP18R, RTC_BKP19R),
+// which no start-up code clears and no stack grows into. A hint only; the journal never depends on it.
 
 #include <cstdint>
 
 namespace mcuota::stm32f429 {
-
-/// Highest RAM address linker scripts may hand out; the mailbox lies above.
-constexpr std::uint32_t kMailboxAddress = 0x2002'FFF0;
 
 /// The sealed content; a damaged or never written mailbox reads as {false, 0}.
 struct Mailbox {

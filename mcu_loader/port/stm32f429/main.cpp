@@ -1,79 +1,68 @@
-// Bring-up program of the port: exercises every driver and echoes the line. The loader takes its place.
+// The loader's wiring: drivers, decisions, link. What it decides stands in mcu_loader/core/device.
 #include <array>
 #include <cstdint>
-#include <string_view>
-#include "mcu_loader/core/sha256.hpp"
+
+#include "mcu_loader/core/device/loader_flow.hpp"
 #include "mcu_loader/port/stm32f429/board.hpp"
 #include "mcu_loader/port/stm32f429/clock.hpp"
+#include "mcu_loader/port/stm32f429/handover.hpp"
+#include "mcu_loader/port/stm32f429/loader_info.hpp"
+#include "mcu_loader/port/stm32f429/loader_service.hpp"
+#include "mcu_loader/port/stm32f429/product.hpp"
 #include "mcu_loader/port/stm32f429/storage.hpp"
-#include "mcu_loader/port/stm32f429/uart_line.hpp"
 #include "mcu_loader/port/stm32f429/watchdog.hpp"
 #include "trusted_keys.hpp"
-using namespace mcuota;
-using namespace mcuota::stm32f429;
+
+namespace mcuota::stm32f429 {
+
+extern const LoaderInfo loader_facts;
+[[gnu::section(".loader_info"), gnu::used]] constinit const LoaderInfo loader_facts =
+    make_loader_info(kDecoderMemoryBytes, kPayloadKinds, MCUOTA_LOADER_VERSION);
+
 namespace {
-std::array<std::uint8_t, 2048> tx;
-std::array<std::uint8_t, 32768> rx;
-std::array<std::uint8_t, 4096> buf, buf2;
-UartLine line{tx};
-void say(std::string_view s) {
-    while (!s.empty()) {
-        auto n = line.send({reinterpret_cast<const std::uint8_t*>(s.data()), s.size()});
-        s.remove_prefix(n);
-    }
+
+constexpr device::Product loader_product() noexcept {
+    device::Product product = kProduct;
+    product.loader_version = MCUOTA_LOADER_VERSION;
+    return product;
 }
-void say_hex(std::uint32_t v) {
-    char t[9]{};
-    for (int i = 0; i < 8; ++i)
-        t[i] = "0123456789abcdef"[(v >> (28 - 4 * i)) & 15];
-    say({t, 8});
-    say(" ");
-}
-}  // namespace
-extern "C" void firmware_main();
-extern "C" void firmware_main() {
-    const auto cause = take_reset_cause();
+constexpr device::Product kLoaderProduct = loader_product();
+constexpr Hooks kHooks{now_ms, watchdog_feed};
+
+std::array<std::uint8_t, 512> transmit_ring;
+alignas(8) std::array<std::uint8_t, kDecoderMemoryBytes> shared_memory;
+
+[[noreturn]] void run() noexcept {
+    const std::uint8_t reset_cause = take_reset_cause();
     watchdog_start();
     const Clocks clocks = clock_start();
     ticks_start(clocks.hclk_hz);
-    line.start(clocks.pclk2_hz, 115200);
-    line.listen_start(rx);
-    const Hooks hooks{now_ms, watchdog_feed};
-    SpiNor nor{hooks};
-    InternalFlash flash;
-    stm32f429::Storage storage{flash, nor, hooks};
-    say("hello ");
-    say_hex(cause);
-    say_hex(clocks.hclk_hz);
-    say_hex(flash.flash_kib());
-    say_hex(static_cast<std::uint32_t>(nor.start()));
-    say_hex(nor.jedec_id());
-    say_hex(kTrustedKeys[0].bytes[1]);
-    for (std::size_t i = 0; i < buf.size(); ++i)
-        buf[i] = static_cast<std::uint8_t>(i * 7);
-    auto t0 = now_ms();
-    using device::Region;
-    say("\nnor ");
-    say_hex(static_cast<std::uint32_t>(storage.erase(Region::download, 0, 0x20000)));
-    say_hex(now_ms() - t0);
-    say_hex(static_cast<std::uint32_t>(storage.program(Region::download, 100, buf)));
-    say_hex(static_cast<std::uint32_t>(storage.read(Region::download, 100, buf2)));
-    say_hex(buf == buf2);
-    say_hex(now_ms() - t0);
-    say("\nflash ");
-    say_hex(static_cast<std::uint32_t>(storage.erase(Region::running, 0, 0x40000)));
-    say_hex(static_cast<std::uint32_t>(storage.program(Region::running, 0x1F000, buf)));
-    say_hex(static_cast<std::uint32_t>(storage.read(Region::running, 0x1F000, buf2)));
-    say_hex(buf == buf2);
-    say("\n");
-    for (;;) {
-        std::array<std::uint8_t, 64> b;
-        auto n = line.receive(b);
-        std::size_t done = 0;
-        while (done < n)
-            done += line.send(std::span{b}.subspan(done, n - done));
-        if (n && b[0] == '!') stm32f429::Board{hooks, cause, 0, 0}.reset();
-        watchdog_feed();
-        if (n == 0) line.wait();
-    }
+
+    static UartLine line{transmit_ring};
+    line.start(clocks.pclk2_hz, kBaudBase);
+    static SpiNor nor{kHooks};
+    // A NOR that fails shows itself in the first read of the journal: the loader then serves and says so.
+    (void)nor.start();
+    static InternalFlash flash;
+    static Storage storage{flash, nor, kHooks};
+    static Board board{kHooks, reset_cause, nor.jedec_id(), clocks.pclk2_hz};
+    static LoaderService service{line, shared_memory};
+    static const device::LoaderParts parts{storage,      board,         kLoaderProduct,
+                                           kTrustedKeys, shared_memory, service};
+    static device::LoaderFlow flow{parts};
+    service.connect(parts, flow);
+
+    const device::LoaderEnd end = flow.run();
+    if (end.kind == device::LoaderEnd::Kind::serve) service.serve(end);
+    service.drain();
+    board.feed_watchdog();
+    hand_over(kLoaderProduct.load_address);
+}
+
+}  // namespace
+}  // namespace mcuota::stm32f429
+
+extern "C" void firmware_main();
+extern "C" void firmware_main() {
+    mcuota::stm32f429::run();
 }

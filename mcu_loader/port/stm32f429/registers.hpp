@@ -141,6 +141,10 @@ inline Dma& dma2() noexcept {
 inline Spi& spi5() noexcept {
     return block<Spi, 0x4001'5000>();
 }
+/// RM0090 26.6.20: backup register `number`, 0 – 19.
+inline Register& rtc_backup(unsigned number) noexcept {
+    return *reinterpret_cast<Register*>(static_cast<std::uintptr_t>(0x4000'2850 + 4 * number));
+}
 inline Iwdg& iwdg() noexcept {
     return block<Iwdg, 0x4000'3000>();
 }

@@ -1,0 +1,16 @@
+#pragma once
+// What tells the builds of the demo application apart; set by CMakeLists.txt.
+
+#include <cstdint>
+#include <string_view>
+
+namespace mcuota::demo {
+
+enum class Behaviour : std::uint8_t { healthy, never_confirms, hangs, crashes };
+
+/// The application's own idea of its version. What the device reports comes from the signed manifest.
+constexpr std::string_view kVersion{DEMO_VERSION};
+constexpr unsigned kGeneration = DEMO_GENERATION;
+constexpr Behaviour kBehaviour = Behaviour::DEMO_BEHAVIOUR;
+
+}  // namespace mcuota::demo
