@@ -47,8 +47,8 @@ alignas(8) std::array<std::uint8_t, kDecoderMemoryBytes> shared_memory;
     static Storage storage{flash, nor, kHooks};
     static Board board{kHooks, reset_cause, nor.jedec_id(), clocks.pclk2_hz};
     static LoaderService service{line, shared_memory};
-    static const device::LoaderParts parts{storage,      board,         kLoaderProduct,
-                                           kTrustedKeys, shared_memory, service};
+    static const device::LoaderParts parts{storage,        board,         kLoaderProduct,
+                                           keys::kTrusted, shared_memory, service};
     static device::LoaderFlow flow{parts};
     service.connect(parts, flow);
 
