@@ -1,0 +1,574 @@
+// HTTP/1.1 on the Unix socket with Boost.Beast, in this one translation unit because it is costly to compile.
+// Decides nothing about jobs: it frames requests, guards limits and rights, and streams uploads and events.
+#include "daemon/api/server.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <exception>
+#include <list>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "daemon/api/event_queue.hpp"
+#include "daemon/api/handlers.hpp"
+#include "daemon/api/peer.hpp"
+#include "daemon/api/routes.hpp"
+#include "daemon/api/socket_file.hpp"
+#include "daemon/api/upload.hpp"
+
+namespace mcuota::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using Protocol = asio::local::stream_protocol;
+using Stream = beast::basic_stream<Protocol, asio::any_io_executor>;
+using Acceptor = asio::basic_socket_acceptor<Protocol, asio::any_io_executor>;
+using Head = http::request_parser<http::empty_body>;
+using asio::awaitable;
+
+constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kUploadChunkBytes = 64U << 10;
+constexpr std::size_t kEventThingsMax = 1024;
+constexpr std::size_t kDrainBytesMax = 4U << 20;
+constexpr std::chrono::milliseconds kDrainTime{1'000};
+constexpr std::chrono::milliseconds kAcceptPause{200};
+
+TimeMs now_ms() {
+    using namespace std::chrono;
+    return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Refusal too_large(std::string what) {
+    return Refusal{413, Error{ErrorCode::usage, std::move(what), "send less", 0}, {}};
+}
+
+Error forbidden(Access access, const ServerOptions& options) {
+    if (access == Access::none)
+        return Error{ErrorCode::permission_denied,
+                     "reading needs membership of the group " + options.read_group,
+                     "join it and log in again: sudo adduser $USER " + options.read_group, 0};
+    return Error{ErrorCode::permission_denied,
+                 "changing things needs root or the group " + options.admin_group,
+                 "use sudo, or join it and log in again: sudo adduser $USER " + options.admin_group, 0};
+}
+
+Error busy(std::string what) {
+    return Error{ErrorCode::deadline_passed, std::move(what), "try again in a moment", 0};
+}
+
+/// "event: job\ndata: {…}\n\n" and the key it replaces older ones by.
+std::pair<std::string, std::string> render(const Event& event) {
+    struct Visitor {
+        std::pair<std::string, std::string> operator()(const JobView& job) const {
+            return text("job", std::to_string(job.id), to_json(job));
+        }
+        std::pair<std::string, std::string> operator()(const DeviceView& device) const {
+            return text("device", device.name, to_json(device));
+        }
+        std::pair<std::string, std::string> operator()(const CloudView& cloud) const {
+            return text("cloud", cloud.name, to_json(cloud));
+        }
+        static std::pair<std::string, std::string> text(const std::string& kind, const std::string& name,
+                                                        const boost::json::object& data) {
+            return {kind + " " + name, "event: " + kind + "\ndata: " + boost::json::serialize(data) + "\n\n"};
+        }
+    };
+    return std::visit(Visitor{}, event);
+}
+
+/// Whether a listener for job `only` (or everything) wants the event.
+bool wanted(const std::optional<std::int64_t>& only, const Event& event) {
+    if (!only) return true;
+    const auto* job = std::get_if<JobView>(&event);
+    return job != nullptr && job->id == *only;
+}
+
+/// Runs `work` on a thread of the pool and comes back with its value.
+template <class Work>
+awaitable<std::invoke_result_t<Work>> on_pool(asio::thread_pool& pool, Work work) {
+    auto value = std::make_shared<std::optional<std::invoke_result_t<Work>>>();
+    auto task = [work = std::move(work), value]() mutable -> awaitable<void> {
+        value->emplace(work());
+        co_return;
+    };
+    co_await asio::co_spawn(pool.get_executor(), std::move(task), asio::use_awaitable);
+    co_return std::move(**value);
+}
+
+/// One client.
+struct Connection {
+    explicit Connection(Stream taken, std::size_t buffer_bytes_max)
+        : stream(std::move(taken)), buffer(buffer_bytes_max), wake(stream.get_executor()) {}
+
+    Stream stream;
+    beast::flat_buffer buffer;
+    Peer peer;
+    Access access{Access::none};
+    bool between_requests{true};
+    std::chrono::steady_clock::time_point since{std::chrono::steady_clock::now()};
+
+    // Event streams only.
+    bool listening{false};
+    bool closed{false};
+    std::optional<std::int64_t> only;
+    EventQueue events{kEventThingsMax};
+    asio::steady_timer wake;
+
+    void close() {
+        closed = true;
+        wake.cancel();
+        stream.close();
+    }
+};
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+}  // namespace
+
+struct Server::Core : std::enable_shared_from_this<Server::Core> {
+    Core(asio::any_io_executor executor, asio::thread_pool& its_pool, Backend& its_backend,
+         ServerOptions its_options)
+        : acceptor(executor), pool(its_pool), backend(its_backend), options(std::move(its_options)) {}
+
+    Acceptor acceptor;
+    asio::thread_pool& pool;
+    Backend& backend;
+    ServerOptions options;
+    std::optional<SocketFile> file;
+    AccessRules rules;
+    std::list<ConnectionPtr> connections;
+    std::size_t uploads{0};
+    std::size_t listeners{0};
+    std::optional<std::uint64_t> subscription;
+    bool stopping{false};
+
+    Result<void> start();
+    void stop();
+    awaitable<void> accept_all();
+    void admit(Stream stream);
+    bool make_room();
+    void forget(const ConnectionPtr& connection);
+    awaitable<void> serve(ConnectionPtr connection);
+    awaitable<bool> serve_one(ConnectionPtr connection);
+    awaitable<bool> serve_plain(ConnectionPtr connection, Head& head, Route route);
+    awaitable<Reply> receive_package(ConnectionPtr connection, Head& head);
+    awaitable<Reply> store_package(ConnectionPtr connection, Head& head);
+    awaitable<void> stream_events(ConnectionPtr connection, Route route);
+    awaitable<Caller> caller_of(const ConnectionPtr& connection);
+    awaitable<bool> send(ConnectionPtr connection, Reply reply, bool keep_alive);
+    awaitable<void> refuse(ConnectionPtr connection, Reply reply);
+    void on_event(const Event& event);
+    std::optional<Reply> first_events(Connection& connection);
+    void stop_listening(Connection& connection);
+};
+
+Result<void> Server::Core::start() {
+    const auto group = group_id(options.read_group);
+    auto listening = SocketFile::listen(options.socket, group);
+    if (!listening) return std::move(listening).error();
+    file = std::move(*listening);
+    rules = AccessRules{::geteuid(), group, group_id(options.admin_group)};
+    Upload::remove_leftovers(backend.upload_dir());
+    error_code problem;
+    acceptor.assign(Protocol{}, file->release_descriptor(), problem);
+    if (problem)
+        return Error{ErrorCode::internal, "cannot watch the API's socket: " + problem.message(),
+                     "report this", 0};
+    asio::co_spawn(
+        acceptor.get_executor(),
+        [self = shared_from_this()]() -> awaitable<void> { co_await self->accept_all(); }, asio::detached);
+    return {};
+}
+
+void Server::Core::stop() {
+    if (stopping) return;
+    stopping = true;
+    error_code ignored;
+    acceptor.close(ignored);
+    if (file) file->remove();
+    for (const ConnectionPtr& connection : connections)
+        connection->close();
+    if (subscription) backend.unsubscribe(*subscription);
+    subscription.reset();
+}
+
+awaitable<void> Server::Core::accept_all() {
+    while (!stopping) {
+        auto [problem, socket] = co_await acceptor.async_accept(kToken);
+        if (stopping || problem == asio::error::operation_aborted) co_return;
+        if (problem) {
+            // Out of descriptors or memory: the client waits in the queue, the daemon must not spin.
+            asio::steady_timer pause(acceptor.get_executor(), kAcceptPause);
+            co_await pause.async_wait(kToken);
+            continue;
+        }
+        admit(Stream(std::move(socket)));
+    }
+}
+
+void Server::Core::admit(Stream stream) {
+    if (connections.size() >= options.connections_max && !make_room()) return;  // closed by its destructor
+    auto connection = std::make_shared<Connection>(std::move(stream), options.header_bytes_max + 4096);
+    if (auto peer = peer_of(connection->stream.socket().native_handle())) {
+        connection->peer = std::move(*peer);
+        connection->access = access_of(connection->peer, rules);
+    }
+    connections.push_back(connection);
+    asio::co_spawn(
+        acceptor.get_executor(),
+        [self = shared_from_this(), connection]() -> awaitable<void> {
+            try {
+                co_await self->serve(connection);
+            } catch (const std::exception&) {
+                // Out of memory at worst: this client is dropped, the others are served.
+            }
+            self->forget(connection);
+        },
+        asio::detached);
+}
+
+/// Closes the connection that has been waiting for its next request the longest.
+bool Server::Core::make_room() {
+    Connection* oldest = nullptr;
+    for (const ConnectionPtr& connection : connections)
+        if (connection->between_requests && !connection->closed &&
+            (oldest == nullptr || connection->since < oldest->since))
+            oldest = connection.get();
+    if (oldest == nullptr) return false;
+    oldest->close();
+    return true;
+}
+
+void Server::Core::forget(const ConnectionPtr& connection) {
+    stop_listening(*connection);
+    connection->close();
+    connections.remove(connection);
+}
+
+awaitable<void> Server::Core::serve(ConnectionPtr connection) {
+    while (!stopping && !connection->closed) {
+        connection->between_requests = true;
+        connection->since = std::chrono::steady_clock::now();
+        if (connection->buffer.size() == 0) {
+            connection->stream.expires_after(std::chrono::milliseconds(options.idle_timeout_ms));
+            const auto [problem, bytes] =
+                co_await connection->stream.async_read_some(connection->buffer.prepare(4096), kToken);
+            if (problem) co_return;
+            connection->buffer.commit(bytes);
+        }
+        connection->between_requests = false;
+        if (!co_await serve_one(connection)) co_return;
+    }
+}
+
+/// Reads and answers one request. False: the connection ends.
+awaitable<bool> Server::Core::serve_one(ConnectionPtr connection) {
+    Head head;
+    head.header_limit(options.header_bytes_max);
+    head.body_limit(boost::none);  // checked by kind of request below
+    connection->stream.expires_after(std::chrono::milliseconds(options.request_timeout_ms));
+    const auto [problem, bytes] =
+        co_await http::async_read_header(connection->stream, connection->buffer, head, kToken);
+    if (problem == http::error::header_limit || problem == http::error::buffer_overflow) {
+        Refusal refusal = too_large("the request's header is larger than " +
+                                    std::to_string(options.header_bytes_max) + " bytes");
+        refusal.http_status = 431;
+        co_await refuse(connection, reply_for(refusal));
+        co_return false;
+    }
+    if (problem && problem.category() == make_error_code(http::error::bad_method).category() &&
+        problem != http::error::end_of_stream && problem != http::error::partial_message) {
+        co_await refuse(connection,
+                        reply_for(Error{ErrorCode::usage, "this is not HTTP: " + problem.message(),
+                                        "docs/openapi.yaml shows how to ask", 0}));
+        co_return false;
+    }
+    if (problem) co_return false;
+
+    const auto& request = head.get();
+    auto routed = route(std::string_view(request.method_string().data(), request.method_string().size()),
+                        std::string_view(request.target().data(), request.target().size()), now_ms());
+    if (connection->access == Access::none) {
+        co_await refuse(connection, reply_for(forbidden(Access::none, options)));
+        co_return false;
+    }
+    if (const auto* refusal = std::get_if<Refusal>(&routed)) {
+        co_await refuse(connection, reply_for(*refusal));
+        co_return false;
+    }
+    Route& wish = std::get<Route>(routed);
+    if (wish.changes() && connection->access != Access::change) {
+        co_await refuse(connection, reply_for(forbidden(connection->access, options)));
+        co_return false;
+    }
+    if (wish.action == Action::events) {
+        co_await stream_events(connection, std::move(wish));
+        co_return false;
+    }
+    if (wish.action == Action::upload) {
+        Reply reply = co_await receive_package(connection, head);
+        // A body that was not read to its end would be taken for the next request.
+        if (reply.http_status >= 400) {
+            co_await refuse(connection, std::move(reply));
+            co_return false;
+        }
+        co_return co_await send(connection, std::move(reply), head.get().keep_alive());
+    }
+    co_return co_await serve_plain(connection, head, std::move(wish));
+}
+
+awaitable<bool> Server::Core::serve_plain(ConnectionPtr connection, Head& head, Route route) {
+    if (head.content_length().value_or(0) > options.body_bytes_max) {
+        co_await refuse(connection, reply_for(too_large("the body is larger than " +
+                                                        std::to_string(options.body_bytes_max) + " bytes")));
+        co_return false;
+    }
+    http::request_parser<http::string_body> whole{std::move(head)};
+    whole.body_limit(options.body_bytes_max);
+    const auto [problem, bytes] =
+        co_await http::async_read(connection->stream, connection->buffer, whole, kToken);
+    if (problem) {
+        if (problem == http::error::body_limit)
+            co_await refuse(connection, reply_for(too_large("the body is too large")));
+        co_return false;
+    }
+    const bool keep_alive = whole.get().keep_alive();
+    std::string body = std::move(whole.get().body());
+    Caller caller;
+    if (route.changes()) caller = co_await caller_of(connection);
+    Reply reply = co_await answer(backend, std::move(route), std::move(body), std::move(caller));
+    co_return co_await send(connection, std::move(reply), keep_alive);
+}
+
+awaitable<Reply> Server::Core::receive_package(ConnectionPtr connection, Head& head) {
+    if (head.content_length().value_or(0) > backend.package_bytes_max())
+        co_return reply_for(Error{ErrorCode::package_oversized,
+                                  "the file has " + std::to_string(*head.content_length()) +
+                                      " bytes, this gateway takes at most " +
+                                      std::to_string(backend.package_bytes_max()),
+                                  "build a smaller package, or raise the limit in mcuota.toml", 0});
+    if (uploads >= options.uploads_max)
+        co_return reply_for(busy("the gateway is taking other packages at the moment"));
+    struct Slot {
+        explicit Slot(std::size_t& its_count) : count(its_count) { ++count; }
+        Slot(const Slot&) = delete;
+        Slot& operator=(const Slot&) = delete;
+        ~Slot() { --count; }
+        std::size_t& count;
+    } slot(uploads);
+    co_return co_await store_package(connection, head);
+}
+
+awaitable<Reply> Server::Core::store_package(ConnectionPtr connection, Head& head) {
+    auto made = co_await on_pool(pool, [dir = backend.upload_dir(), bytes_max = backend.package_bytes_max()] {
+        return Upload::create(dir, bytes_max);
+    });
+    if (!made) co_return reply_for(made.error());
+    const auto upload = std::make_shared<Upload>(std::move(*made));  // shared with the pool's threads
+
+    Stream& stream = connection->stream;
+    const auto stall = std::chrono::milliseconds(options.stall_timeout_ms);
+    if (beast::iequals(head.get()[http::field::expect], "100-continue")) {
+        constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+        stream.expires_after(stall);
+        const auto [problem, bytes] =
+            co_await asio::async_write(stream, asio::buffer(kContinue.data(), kContinue.size()), kToken);
+        if (problem) co_return Reply{400, {}, {}};
+    }
+    http::request_parser<http::buffer_body> parser{std::move(head)};
+    parser.body_limit(boost::none);  // Upload counts
+    const auto chunk = std::make_shared<std::vector<char>>(kUploadChunkBytes);
+    while (!parser.is_done()) {
+        parser.get().body().data = chunk->data();
+        parser.get().body().size = chunk->size();
+        stream.expires_after(stall);
+        const auto [problem, bytes] = co_await http::async_read(stream, connection->buffer, parser, kToken);
+        if (problem && problem != http::error::need_buffer)
+            co_return reply_for(Error{ErrorCode::package_truncated,
+                                      "the upload broke off: " + problem.message(), "send the file again",
+                                      0});
+        const std::size_t filled = chunk->size() - parser.get().body().size;
+        const auto written = co_await on_pool(pool, [upload, chunk, filled] {
+            return upload->write({chunk->data(), filled});
+        });
+        if (!written) co_return reply_for(written.error());
+    }
+    const auto sha256 = co_await on_pool(pool, [upload] { return upload->finish(); });
+    if (!sha256) co_return reply_for(sha256.error());
+    if (stopping) co_return Reply{503, {}, {}};
+    std::filesystem::path path = upload->path();
+    std::string name = *sha256;
+    const auto package = co_await backend.adopt_package(std::move(path), std::move(name));
+    co_return package ? reply_for(*package) : reply_for(package.error());
+}
+
+awaitable<Caller> Server::Core::caller_of(const ConnectionPtr& connection) {
+    const std::uint32_t uid = connection->peer.uid;
+    // Account names may come from a directory server: not on the daemon's one thread.
+    std::string name = co_await on_pool(pool, [uid] { return user_name(uid); });
+    co_return Caller{uid, std::move(name)};
+}
+
+awaitable<bool> Server::Core::send(ConnectionPtr connection, Reply reply, bool keep_alive) {
+    http::response<http::string_body> response{static_cast<http::status>(reply.http_status), 11};
+    response.set(http::field::content_type, "application/json");
+    response.set(http::field::cache_control, "no-store");
+    if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
+    response.body() = std::move(reply.body);
+    response.keep_alive(keep_alive && !stopping);
+    response.prepare_payload();
+    connection->stream.expires_after(std::chrono::milliseconds(options.stall_timeout_ms));
+    const auto [problem, bytes] = co_await http::async_write(connection->stream, response, kToken);
+    co_return !problem && keep_alive;
+}
+
+/// Sends a refusal, then swallows what the client is still sending: closing at once would make it miss the
+/// answer.
+awaitable<void> Server::Core::refuse(ConnectionPtr connection, Reply reply) {
+    if (reply.body.empty()) co_return;
+    co_await send(connection, std::move(reply), false);
+    error_code ignored;
+    connection->stream.socket().shutdown(Protocol::socket::shutdown_send, ignored);
+    connection->stream.expires_after(kDrainTime);
+    std::vector<char> sink(16U << 10);
+    for (std::size_t total = 0; total < kDrainBytesMax;) {
+        const auto [problem, bytes] = co_await connection->stream.async_read_some(asio::buffer(sink), kToken);
+        if (problem) co_return;
+        total += bytes;
+    }
+}
+
+/// Puts the present state in front of what will change. A reply when there is nothing to listen to.
+std::optional<Reply> Server::Core::first_events(Connection& connection) {
+    Result<std::vector<JobView>> jobs = std::vector<JobView>{};
+    if (connection.only) {
+        auto job = backend.job(*connection.only);
+        if (!job) return reply_for(job.error());
+        jobs->push_back(std::move(*job));
+    } else {
+        JobFilter unfinished;
+        for (const std::string_view state : kJobStates)
+            if (!is_finished(state)) unfinished.states.emplace_back(state);
+        unfinished.limit = kJobsLimitMax;
+        jobs = backend.jobs(unfinished);
+        if (!jobs) return reply_for(jobs.error());
+    }
+    for (const JobView& job : *jobs) {
+        auto [key, text] = render(Event{job});
+        if (!connection.events.push(key, std::move(text)))
+            return reply_for(busy("more jobs are running than one stream can tell"));
+    }
+    return std::nullopt;
+}
+
+awaitable<void> Server::Core::stream_events(ConnectionPtr connection, Route route) {
+    connection->only = route.only;
+    std::optional<Reply> refusal;
+    if (listeners >= options.event_streams_max)
+        refusal = reply_for(busy("too many are listening already"));
+    else
+        refusal = first_events(*connection);
+    if (refusal) {
+        co_await refuse(connection, std::move(*refusal));
+        co_return;
+    }
+    connection->listening = true;
+    ++listeners;
+    if (!subscription)
+        subscription = backend.subscribe([weak = weak_from_this()](const Event& event) {
+            if (const auto self = weak.lock()) self->on_event(event);
+        });
+
+    // The client says nothing more; its end of the line closing is how it leaves.
+    connection->stream.expires_never();
+    asio::co_spawn(
+        connection->stream.get_executor(),
+        [connection]() -> awaitable<void> {
+            char ignored = 0;
+            co_await connection->stream.async_read_some(asio::buffer(&ignored, 1), kToken);
+            connection->close();
+        },
+        asio::detached);
+
+    std::string text =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nConnection: "
+        "close\r\n\r\n";
+    while (!connection->closed) {
+        text += connection->events.take_all();
+        if (text.empty()) {
+            connection->wake.expires_at(asio::steady_timer::time_point::max());
+            co_await connection->wake.async_wait(kToken);
+            continue;
+        }
+        connection->stream.expires_after(std::chrono::milliseconds(options.stall_timeout_ms));
+        const auto [problem, bytes] =
+            co_await asio::async_write(connection->stream, asio::buffer(text), kToken);
+        if (problem) break;
+        text.clear();
+    }
+    connection->close();
+}
+
+void Server::Core::on_event(const Event& event) {
+    std::optional<std::pair<std::string, std::string>> rendered;  // once for all listeners
+    for (const ConnectionPtr& connection : connections) {
+        if (!connection->listening || connection->closed || !wanted(connection->only, event)) continue;
+        if (!rendered) rendered = render(event);
+        if (!connection->events.push(rendered->first, rendered->second)) connection->close();
+        connection->wake.cancel();
+    }
+}
+
+void Server::Core::stop_listening(Connection& connection) {
+    if (!connection.listening) return;
+    connection.listening = false;
+    if (--listeners == 0 && subscription) {
+        backend.unsubscribe(*subscription);
+        subscription.reset();
+    }
+}
+
+Server::Server(asio::any_io_executor executor, asio::thread_pool& pool, Backend& backend,
+               ServerOptions options)
+    : core_(std::make_shared<Core>(std::move(executor), pool, backend, std::move(options))) {}
+
+Server::~Server() {
+    core_->stop();
+}
+
+Result<void> Server::start() {
+    return core_->start();
+}
+
+void Server::stop() {
+    core_->stop();
+}
+
+std::size_t Server::connections() const noexcept {
+    return core_->connections.size();
+}
+
+}  // namespace mcuota::api
