@@ -35,7 +35,7 @@ enum class ErrorCode : std::uint16_t {
 struct Error {
     ErrorCode code{ErrorCode::internal};
     std::string what;    ///< what happened, with names and figures: "device pump-3 answered hash 7f…, needs 91…"
-    std::string next;    ///< what helps, best as a command: "send the full image: mcuota job retry 192 --full"
+    std::string next{};    ///< what helps, best as a command: "send the full image: mcuota job retry 192 --full"
     /// Number of the device's own status (mcu_loader/core/status.def) when the device gave the reason, else 0.
     std::uint16_t device_status{0};
 
