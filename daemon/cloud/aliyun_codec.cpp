@@ -18,8 +18,8 @@ namespace {
 
 struct MethodName {
     SignMethod method;
-    std::string_view connect;    ///< in the client id
-    std::string_view session;    ///< in topo/add and login
+    std::string_view connect;  ///< in the client id
+    std::string_view session;  ///< in topo/add and login
 };
 constexpr MethodName kMethods[] = {
     {SignMethod::hmac_sha256, "hmacsha256", "hmacSha256"},
@@ -38,7 +38,8 @@ std::string plain_client_id(const Identity& who) {
 }
 /// Parameter names and values without separators, names in alphabetical order.
 std::string sign_source(const Identity& who, std::string_view timestamp) {
-    std::string text = "clientId" + plain_client_id(who) + "deviceName" + who.device_name + "productKey" + who.product_key;
+    std::string text =
+        "clientId" + plain_client_id(who) + "deviceName" + who.device_name + "productKey" + who.product_key;
     if (!timestamp.empty()) text.append("timestamp").append(timestamp);
     return text;
 }
@@ -60,18 +61,20 @@ std::string request(std::uint32_t id, json::value params, std::string_view metho
 std::string_view cut(std::string_view text, std::size_t bytes_max) {
     if (text.size() <= bytes_max) return text;
     std::size_t end = bytes_max;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U)
+        --end;
     return text.substr(0, end);
 }
 /// FNV-1a: an id any run derives again from the same content.
 std::uint32_t content_id(std::string_view topic, std::string_view detail) {
     std::uint32_t hash = 2166136261U;
     for (const std::string_view part : {topic, detail})
-        for (const char c : part) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+        for (const char c : part)
+            hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
     return hash;
 }
 
-}    // namespace
+}  // namespace
 
 std::string hmac_hex(SignMethod method, std::string_view key, std::string_view text) {
     const EVP_MD* digest = method == SignMethod::hmac_sha256 ? EVP_sha256()
@@ -79,8 +82,8 @@ std::string hmac_hex(SignMethod method, std::string_view key, std::string_view t
                                                              : EVP_md5();
     std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
     unsigned int size = 0;
-    if (HMAC(digest, key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
-             text.size(), mac.data(), &size) == nullptr)
+    if (HMAC(digest, key.data(), static_cast<int>(key.size()),
+             reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac.data(), &size) == nullptr)
         return {};
     constexpr char kDigits[] = "0123456789ABCDEF";
     std::string hex;
@@ -93,7 +96,8 @@ std::string hmac_hex(SignMethod method, std::string_view key, std::string_view t
 
 Credentials connect_credentials(const CloudConfig& config) {
     const Identity who{config.product_key, config.device_name};
-    const std::string timestamp = config.timestamp_ms == 0 ? std::string{} : std::to_string(config.timestamp_ms);
+    const std::string timestamp =
+        config.timestamp_ms == 0 ? std::string{} : std::to_string(config.timestamp_ms);
     std::string list;
     if (!timestamp.empty()) list = "timestamp=" + timestamp + ",";
     list.append("securemode=2,signmethod=").append(method_name(config.sign_method).connect);
@@ -108,7 +112,8 @@ std::string sys_topic(const Identity& who, std::string_view what) {
     return "/sys/" + who.product_key + "/" + who.device_name + "/thing/" + std::string(what);
 }
 std::string session_topic(const Identity& gateway, std::string_view what) {
-    return "/ext/session/" + gateway.product_key + "/" + gateway.device_name + "/combine/" + std::string(what);
+    return "/ext/session/" + gateway.product_key + "/" + gateway.device_name + "/combine/" +
+           std::string(what);
 }
 std::string error_topic(const Identity& gateway) {
     return "/ext/error/" + gateway.product_key + "/" + gateway.device_name;
@@ -116,7 +121,7 @@ std::string error_topic(const Identity& gateway) {
 
 std::optional<ParsedTopic> parse_topic(std::string_view topic) {
     struct Form {
-        std::string_view before, after;    // {before}{pk}/{dn}{after}
+        std::string_view before, after;  // {before}{pk}/{dn}{after}
         Downlink kind;
     };
     static constexpr Form kForms[] = {
@@ -143,12 +148,14 @@ std::optional<ParsedTopic> parse_topic(std::string_view topic) {
         if (slash == std::string_view::npos || slash == 0 || slash + 1 == names.size() ||
             names.find('/', slash + 1) != std::string_view::npos)
             continue;
-        return ParsedTopic{form.kind, {std::string(names.substr(0, slash)), std::string(names.substr(slash + 1))}};
+        return ParsedTopic{form.kind,
+                           {std::string(names.substr(0, slash)), std::string(names.substr(slash + 1))}};
     }
     return std::nullopt;
 }
 
-std::string login_payload(std::uint32_t id, const SubDevice& sub, SignMethod method, std::uint64_t timestamp_ms) {
+std::string login_payload(std::uint32_t id, const SubDevice& sub, SignMethod method,
+                          std::uint64_t timestamp_ms) {
     json::object params = proof(sub, method, timestamp_ms);
     params.emplace("signMethod", view(method_name(method).session));
     params.emplace("cleanSession", "true");
@@ -163,7 +170,8 @@ std::string batch_login_payload(std::uint32_t id, std::span<const SubDevice> sub
         entry.emplace("cleanSession", "true");
         list.push_back(std::move(entry));
     }
-    return request(id, json::object{{"signMethod", view(method_name(method).session)}, {"deviceList", std::move(list)}});
+    return request(
+        id, json::object{{"signMethod", view(method_name(method).session)}, {"deviceList", std::move(list)}});
 }
 
 std::string logout_payload(std::uint32_t id, const Identity& sub) {
@@ -177,7 +185,7 @@ std::string topo_add_payload(std::uint32_t id, std::span<const SubDevice> subs, 
     json::array list;
     for (const SubDevice& sub : subs) {
         json::object entry = proof(sub, method, timestamp_ms);
-        entry.emplace("signmethod", view(method_name(method).session));    // spelt unlike the login's
+        entry.emplace("signmethod", view(method_name(method).session));  // spelt unlike the login's
         list.push_back(std::move(entry));
     }
     return request(id, std::move(list), "thing.topo.add");
@@ -212,7 +220,8 @@ int failure_step(ErrorCode code) {
         case ErrorCode::url_gone:
         case ErrorCode::download_interrupted:
         case ErrorCode::download_tls:
-        case ErrorCode::download_server_error: return -2;
+        case ErrorCode::download_server_error:
+            return -2;
         case ErrorCode::download_size_mismatch:
         case ErrorCode::download_digest_mismatch:
         case ErrorCode::package_malformed:
@@ -223,7 +232,8 @@ int failure_step(ErrorCode code) {
         case ErrorCode::wrong_hardware:
         case ErrorCode::security_counter_too_old:
         case ErrorCode::payload_mismatch:
-        case ErrorCode::version_mismatch: return -3;
+        case ErrorCode::version_mismatch:
+            return -3;
         case ErrorCode::disk_full:
         case ErrorCode::image_too_large:
         case ErrorCode::memory_budget_exceeded:
@@ -231,8 +241,10 @@ int failure_step(ErrorCode code) {
         case ErrorCode::link_lost:
         case ErrorCode::device_silent:
         case ErrorCode::device_garbled:
-        case ErrorCode::device_storage_failed: return -4;
-        default: return -1;
+        case ErrorCode::device_storage_failed:
+            return -4;
+        default:
+            return -1;
     }
 }
 
@@ -247,13 +259,17 @@ std::vector<OutMessage> encode_report(const Identity& who, std::string_view modu
     const std::string topic = ota_topic("progress", who);
     if (report.kind == Report::Kind::failure) {
         const Error error = report.error.value_or(Error{ErrorCode::internal, "no reason was given", {}});
-        const std::string words = redact_urls(error.what.empty() ? std::string(summary(error.code)) : error.what);
+        const std::string words =
+            redact_urls(error.what.empty() ? std::string(summary(error.code)) : error.what);
         const std::string desc = std::string(to_string(error.code)) + ": " + words;
         const int step = failure_step(error.code);
-        return {{topic, progress_payload(content_id(topic, desc + report.version), step, desc, module), 1, {}}};
+        return {
+            {topic, progress_payload(content_id(topic, desc + report.version), step, desc, module), 1, {}}};
     }
     const int percent = report.percent < 1 ? 1 : report.percent > 100 ? 100 : report.percent;
-    const std::string_view desc = percent <= 70 ? "downloading" : percent <= 95 ? "sending to the device" : "installing";
+    const std::string_view desc = percent <= 70   ? "downloading"
+                                  : percent <= 95 ? "sending to the device"
+                                                  : "installing";
     const std::uint32_t id = content_id(topic, report.version + " " + std::to_string(percent));
     return {{topic, progress_payload(id, percent, desc, module), 0, "progress " + owner}};
 }
@@ -277,7 +293,8 @@ Result<Reply> parse_reply(std::string_view payload) {
     if (const json::value* data = member(*parsed, "data")) {
         add(*data);
         if (const json::array* list = data->if_array())
-            for (const json::value& entry : *list) add(entry);
+            for (const json::value& entry : *list)
+                add(entry);
     }
     return reply;
 }
@@ -287,4 +304,4 @@ bool is_own_request(std::string_view payload) {
     return parsed && member(*parsed, "params") && !member(*parsed, "data") && !member(*parsed, "code");
 }
 
-}    // namespace mcuota::cloud::aliyun
+}  // namespace mcuota::cloud::aliyun

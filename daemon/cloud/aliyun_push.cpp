@@ -1,5 +1,5 @@
-// Reads an Aliyun update push in all its forms (cloud-protocols §1.5, §1.6): the 2018 one with text codes and MD5
-// only, the present one, and mixtures; says clearly which forms are not served.
+// Reads an Aliyun update push in all its forms (cloud-protocols §1.5, §1.6): the 2018 one with text codes and
+// MD5 only, the present one, and mixtures; says clearly which forms are not served.
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <cctype>
@@ -80,7 +80,7 @@ Result<void> read_source(const json::object& data, Offer& offer) {
     const std::optional<std::string> url = text_member(data, "url");
     if (!url || url->empty()) return malformed("carries no url");
     if (url->size() > kUrlBytesMax || !is_graphic(*url)) return malformed("carries a url that is none");
-    offer.url = *url;    // byte for byte: the query is signed
+    offer.url = *url;  // byte for byte: the query is signed
     const std::optional<std::uint64_t> size = number_member(data, "size");
     if (!size) return malformed("carries no usable size");
     if (*size == 0) return malformed("announces a file of 0 bytes");
@@ -107,15 +107,15 @@ Result<void> read_offer(const json::object& data, const PushRules& rules, Offer&
     return {};
 }
 
-}    // namespace
+}  // namespace
 
 std::variant<Push, PushError> parse_push(std::string_view payload, const PushRules& rules) {
     Result<json::object> parsed = parse_object(payload);
     if (!parsed) return PushError{std::move(parsed).error(), {}};
     if (!succeeded(*parsed))
         return PushError{Error{ErrorCode::cloud_message_malformed,
-                               "the cloud answered code " + id_member(*parsed, "code").value_or("(none)") + " " +
-                                   text_member(*parsed, "message").value_or("")},
+                               "the cloud answered code " + id_member(*parsed, "code").value_or("(none)") +
+                                   " " + text_member(*parsed, "message").value_or("")},
                          {}};
     Push push{id_member(*parsed, "id").value_or(""), std::nullopt};
     const json::value* found = member(*parsed, "data");
@@ -128,7 +128,8 @@ std::variant<Push, PushError> parse_push(std::string_view payload, const PushRul
     offer.request_id = push.id;
     if (member(*data, "module")) {
         const std::optional<std::string> module = text_member(*data, "module");
-        if (!module || module->size() > kModuleBytesMax) return PushError{malformed("names a module that is none"), {}};
+        if (!module || module->size() > kModuleBytesMax)
+            return PushError{malformed("names a module that is none"), {}};
         if (*module != "default") offer.module = *module;
     }
     if (Result<void> read = read_offer(*data, rules, offer); !read)
@@ -137,4 +138,4 @@ std::variant<Push, PushError> parse_push(std::string_view payload, const PushRul
     return push;
 }
 
-}    // namespace mcuota::cloud::aliyun
+}  // namespace mcuota::cloud::aliyun

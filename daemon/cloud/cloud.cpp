@@ -8,4 +8,4 @@ bool Offer::same_content(const Offer& other) const {
            digest_hex == other.digest_hex;
 }
 
-}    // namespace mcuota::cloud
+}  // namespace mcuota::cloud

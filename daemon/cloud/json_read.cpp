@@ -13,7 +13,8 @@ Result<json::object> parse_object(std::string_view payload) {
         return Error{ErrorCode::cloud_message_malformed,
                      "a message of " + std::to_string(payload.size()) + " bytes, more than any cloud sends"};
     // One device-side implementation sends the terminating NUL of its buffer, so others may too.
-    while (!payload.empty() && payload.back() == '\0') payload.remove_suffix(1);
+    while (!payload.empty() && payload.back() == '\0')
+        payload.remove_suffix(1);
     boost::system::error_code failed;
     json::value value;
     try {
@@ -21,8 +22,10 @@ Result<json::object> parse_object(std::string_view payload) {
     } catch (const std::bad_alloc&) {
         return Error{ErrorCode::cloud_message_malformed, "a message too large for the memory left"};
     }
-    if (failed) return Error{ErrorCode::cloud_message_malformed, "the message is not JSON: " + failed.message()};
-    if (!value.is_object()) return Error{ErrorCode::cloud_message_malformed, "the message is not a JSON object"};
+    if (failed)
+        return Error{ErrorCode::cloud_message_malformed, "the message is not JSON: " + failed.message()};
+    if (!value.is_object())
+        return Error{ErrorCode::cloud_message_malformed, "the message is not a JSON object"};
     return std::move(value.get_object());
 }
 
@@ -65,8 +68,9 @@ std::optional<std::uint64_t> number_member(const json::object& object, std::stri
 
 std::optional<std::string> id_member(const json::object& object, std::string_view key) {
     if (std::optional<std::string> text = text_member(object, key)) return text;
-    if (const std::optional<std::uint64_t> number = number_member(object, key)) return std::to_string(*number);
+    if (const std::optional<std::uint64_t> number = number_member(object, key))
+        return std::to_string(*number);
     return std::nullopt;
 }
 
-}    // namespace mcuota::cloud
+}  // namespace mcuota::cloud

@@ -25,4 +25,4 @@ std::string redact_urls(std::string_view text) {
     }
 }
 
-}    // namespace mcuota::cloud
+}  // namespace mcuota::cloud
