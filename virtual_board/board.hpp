@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+// The whole board: CPU, memories and models on one clock. It knows neither files nor sockets nor wall time;
+// the program around it (runner.hpp) owns those.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "virtual_board/bus.hpp"
+#include "virtual_board/clock.hpp"
+#include "virtual_board/cpu.hpp"
+#include "virtual_board/models/dma.hpp"
+#include "virtual_board/models/flash_controller.hpp"
+#include "virtual_board/models/gpio.hpp"
+#include "virtual_board/models/ids.hpp"
+#include "virtual_board/models/iwdg.hpp"
+#include "virtual_board/models/pwr_rtc.hpp"
+#include "virtual_board/models/rcc.hpp"
+#include "virtual_board/models/spi.hpp"
+#include "virtual_board/models/systick.hpp"
+#include "virtual_board/models/usart.hpp"
+#include "virtual_board/models/w25q.hpp"
+#include "virtual_board/nvic.hpp"
+#include "virtual_board/random.hpp"
+
+namespace mcuota::board {
+
+struct BoardConfig {
+    Part part{Part::single_1mb};
+    std::uint64_t hse_hz{25'000'000};
+    std::uint64_t lsi_hz{32'000};
+    std::uint32_t cpi_ticks{
+        1331};  ///< cycles per instruction in 1/1024: 1.3, between the 1.2 and 1.5 of a real F429
+    std::uint64_t seed{1};
+    ChipId chip_id{0x24, 0x00, 0x39, 0x00, 0x0E, 0x51, 0x38, 0x32, 0x36, 0x33, 0x34, 0x32};
+};
+
+/// Where the board's words go. All may be empty.
+struct BoardHooks {
+    std::function<void(std::uint8_t)> console_sent;         ///< a byte left USART1's TX pin
+    std::function<void(ResetCause)> reset;                  ///< after each reset or power-up
+    std::function<void(std::string_view line)> trace;       ///< one device event
+    std::function<void(std::string_view warning)> warning;  ///< firmware does what real hardware punishes
+};
+
+class Board final : private CpuBus, private DmaPort {
+  public:
+    /// `flash` and `nor` hold the whole memories; they and `backup` outlive the board and are written
+    /// through.
+    Board(const BoardConfig& config, std::span<std::uint8_t> flash, std::span<std::uint8_t> nor,
+          BackupDomain& backup, BoardHooks hooks);
+    ~Board() override;
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
+    /// Why the CPU engine could not be opened; empty when all is well.
+    [[nodiscard]] std::string failure() const;
+
+    void power_on();
+    /// Cuts the power. With `vbat` false the backup domain is lost too.
+    void power_off(bool vbat = true);
+    [[nodiscard]] bool powered() const noexcept { return powered_; }
+    /// Pulls NRST.
+    void reset_pin() { request_reset(ResetCause::pin); }
+
+    /// Runs until virtual time reaches `limit` (it may end a few instructions later).
+    void run(Time limit);
+
+    [[nodiscard]] Time now() const noexcept { return clock_.now(); }
+    /// When anything next happens without the CPU's doing.
+    [[nodiscard]] Time next_event() const;
+    /// True while the CPU sleeps, stalls, is locked up or only waits for an event.
+    [[nodiscard]] bool idle() const noexcept { return idle_; }
+    /// Virtual time passed idle with nothing but periodic timers ahead: the part a host may slow down.
+    [[nodiscard]] Time idle_time() const noexcept { return idle_time_; }
+
+    [[nodiscard]] Usart& console() noexcept { return *usarts_[0]; }
+    /// Speed at which USART1 sends and hears; 0 while its transmitter and receiver are off.
+    [[nodiscard]] std::uint64_t console_baud() const noexcept { return usarts_[0]->baud(); }
+    /// A byte arrives on PA10.
+    void console_receive(Usart::LineByte byte, Time byte_time = 0);
+
+    // For status displays and tests.
+    [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+    [[nodiscard]] const FlashController& flash() const noexcept { return *flash_; }
+    [[nodiscard]] const FlashGeometry& geometry() const noexcept { return geometry_; }
+    [[nodiscard]] const W25q& nor() const noexcept { return *nor_; }
+    [[nodiscard]] const Rcc& rcc() const noexcept { return *rcc_; }
+    [[nodiscard]] const Nvic& nvic() const noexcept { return *nvic_; }
+    [[nodiscard]] const Iwdg& iwdg() const noexcept { return *iwdg_; }
+    [[nodiscard]] std::span<std::uint8_t> sram() noexcept { return sram_; }
+    [[nodiscard]] std::uint32_t pc() const noexcept;
+    [[nodiscard]] std::uint32_t reg(Reg reg) const { return cpu_ ? cpu_->get(reg) : 0; }
+    [[nodiscard]] bool locked_up() const noexcept { return locked_up_; }
+    [[nodiscard]] bool sleeping() const noexcept { return sleeping_; }
+    [[nodiscard]] std::uint64_t instructions() const noexcept { return instructions_; }
+    [[nodiscard]] std::uint64_t resets() const noexcept { return resets_; }
+    [[nodiscard]] ResetCause last_reset() const noexcept { return last_reset_; }
+    [[nodiscard]] std::uint64_t exceptions() const noexcept { return exceptions_; }
+
+  private:
+    // CpuBus
+    std::uint32_t bus_read(std::uint32_t address, unsigned size_bytes) override;
+    void bus_write(std::uint32_t address, unsigned size_bytes, std::uint32_t value) override;
+    void flash_store(std::uint32_t address, unsigned size_bytes, std::uint32_t value) override;
+    bool block_done(std::uint32_t instructions, std::uint32_t next) override;
+    // DmaPort
+    bool dma_read(std::uint32_t address, unsigned size_bytes, std::uint32_t& value) override;
+    bool dma_write(std::uint32_t address, unsigned size_bytes, std::uint32_t value) override;
+
+    void build_models();
+    void build_bus();
+    void note(const char* what, std::uint32_t address);
+    void warn_once(std::string text);
+    void clocks_changed();
+    void outputs_changed();
+    void peripheral_reset(std::uint32_t reset_register, std::uint32_t bits);
+
+    // board_events.cpp: time and events
+    void work_off_events();
+    void skip_to(Time time);
+    void after_access();
+    void pump_dma();
+    void update_lines();
+    void plan_stop();
+    [[nodiscard]] bool only_periodic_ahead() const;
+    [[nodiscard]] bool wait_skipped(const Slot& slot, std::uint32_t address, std::uint32_t value);
+    [[nodiscard]] bool gate_open(const Slot& slot, std::uint32_t address);
+    void bus_fault(std::uint32_t address, bool writing);
+    [[nodiscard]] std::uint32_t bit_band_read(std::uint32_t address);
+    void bit_band_write(std::uint32_t address, std::uint32_t value);
+
+    // exceptions.cpp
+    void request_reset(ResetCause cause);
+    void do_reset();
+    void start_cpu();
+    [[nodiscard]] Masks masks() const;
+    void handle_stop(Cpu::Stop stop);
+    [[nodiscard]] bool deliver_pending();
+    void enter_exception(unsigned exception);
+    void return_from_exception(std::uint32_t exc_return);
+    void raise_fault(unsigned exception, std::uint32_t cfsr_bits, std::uint32_t hfsr_bits = 0);
+    void supervisor_call();
+    void lock_up(const char* why);
+
+    BoardConfig config_;
+    BoardHooks hooks_;
+    Clock clock_;
+    Random random_;
+    FlashGeometry geometry_;
+    std::span<std::uint8_t> flash_bytes_;
+    std::span<std::uint8_t> nor_bytes_;
+    BackupDomain& backup_;
+    std::vector<std::uint8_t> sram_, ccm_, info_page_, option_page_;
+    Bus bus_;
+    std::unique_ptr<Cpu> cpu_;
+    std::unique_ptr<Nvic> nvic_;
+    std::unique_ptr<SysTick> systick_;
+    std::unique_ptr<FlashController> flash_;
+    std::unique_ptr<Rcc> rcc_;
+    std::unique_ptr<Pwr> pwr_;
+    std::unique_ptr<Rtc> rtc_;
+    std::unique_ptr<BackupSram> backup_sram_;
+    std::vector<std::unique_ptr<Gpio>> gpios_;      ///< A..K
+    std::array<std::unique_ptr<Usart>, 4> usarts_;  ///< 1, 2, 3, 6
+    std::array<std::unique_ptr<Dma>, 2> dmas_;
+    std::unique_ptr<Spi> spi5_;
+    std::unique_ptr<W25q> nor_;
+    std::unique_ptr<Iwdg> iwdg_;
+    std::unique_ptr<Dbgmcu> dbgmcu_;
+    std::unique_ptr<Dwt> dwt_;
+    std::vector<Device*> timed_;  ///< devices with deadlines
+
+    bool powered_{false};
+    bool sleeping_{false};
+    bool locked_up_{false};
+    bool idle_{false};
+    Time idle_time_{0};
+    Time limit_{0};
+    std::uint64_t stop_tick_{0};
+    bool attention_{false};  ///< look closer after the present block
+    std::optional<ResetCause> reset_request_;
+    struct PendingFault {
+        std::uint32_t address;
+        bool writing;
+    };
+    std::optional<PendingFault> pending_fault_;
+    std::uint64_t instructions_{0}, resets_{0}, exceptions_{0};
+    ResetCause last_reset_{ResetCause::power};
+    // Recognising busy-waits: the last status read and how often it gave the same answer.
+    std::uint32_t wait_address_{0}, wait_value_{0};
+    unsigned wait_repeats_{0};
+    std::uint64_t wait_instructions_{0};
+    std::vector<std::string> warned_;
+};
+
+}  // namespace mcuota::board

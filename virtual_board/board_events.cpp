@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Time and events: the run loop, bus accesses, busy-wait skipping, DMA requests and interrupt lines.
+
+#include <algorithm>
+#include <cstring>
+
+#include "virtual_board/board.hpp"
+
+namespace mcuota::board {
+namespace {
+
+constexpr std::uint32_t kSramBase = 0x2000'0000;
+constexpr std::uint32_t kDemcr = 0xE000'EDFC;
+// A wait loop reads the same status register again after few instructions.
+constexpr std::uint64_t kWaitLoopInstructions = 64;
+constexpr unsigned kWaitLoopRepeats = 3;
+
+/// Which stream and channel serve a peripheral's request (fact sheet 5.2).
+struct DmaRoute {
+    unsigned controller, stream, channel;
+};
+struct UsartRoutes {
+    unsigned usart;
+    std::array<DmaRoute, 2> rx, tx;
+};
+constexpr std::array<UsartRoutes, 4> kUsartRoutes{{{0, {{{1, 2, 4}, {1, 5, 4}}}, {{{1, 7, 4}, {1, 7, 4}}}},
+                                                   {1, {{{0, 5, 4}, {0, 5, 4}}}, {{{0, 6, 4}, {0, 6, 4}}}},
+                                                   {2, {{{0, 1, 4}, {0, 1, 4}}}, {{{0, 3, 4}, {0, 3, 4}}}},
+                                                   {3, {{{1, 1, 5}, {1, 2, 5}}}, {{{1, 6, 5}, {1, 7, 5}}}}}};
+constexpr std::array<DmaRoute, 2> kSpi5Rx{{{1, 3, 2}, {1, 5, 7}}};
+constexpr std::array<DmaRoute, 2> kSpi5Tx{{{1, 4, 2}, {1, 6, 7}}};
+
+constexpr std::array<unsigned, 4> kUsartIrq{37, 38, 39, 71};
+constexpr std::array<std::array<unsigned, 8>, 2> kDmaIrq{
+    {{11, 12, 13, 14, 15, 16, 17, 47}, {56, 57, 58, 59, 60, 68, 69, 70}}};
+constexpr unsigned kFlashIrq = 4;
+constexpr unsigned kSpi5Irq = 85;
+
+}  // namespace
+
+Time Board::next_event() const {
+    if (!powered_) return kNever;
+    Time first = nor_->deadline();
+    for (const Device* device : timed_)
+        first = std::min(first, device->deadline());
+    return first;
+}
+
+bool Board::only_periodic_ahead() const {
+    if (nor_->deadline() != kNever) return false;
+    return std::none_of(timed_.begin(), timed_.end(), [](const Device* device) {
+        return !device->periodic() && device->deadline() != kNever;
+    });
+}
+
+void Board::work_off_events() {
+    const Time target = clock_.now();
+    for (Time event = next_event(); event <= target; event = next_event()) {
+        clock_.show(event);
+        if (nor_->deadline() <= event) nor_->advance();
+        for (Device* device : timed_)
+            if (device->deadline() <= event) device->advance();
+        if (reset_request_) break;
+        pump_dma();
+    }
+    clock_.show(target);
+    update_lines();
+}
+
+void Board::skip_to(Time time) {
+    if (time <= clock_.now()) return;
+    if (only_periodic_ahead()) idle_time_ += time - clock_.now();
+    clock_.advance_to(time);
+}
+
+void Board::plan_stop() {
+    stop_tick_ = std::min(clock_.ticks_at(next_event()), clock_.ticks_at(limit_));
+    attention_ = reset_request_ || pending_fault_ || flash_->busy() || nvic_->anything_pending();
+}
+
+void Board::pump_dma() {
+    const auto serve = [this](const std::array<DmaRoute, 2>& routes, bool to_memory) {
+        for (const DmaRoute& route : routes) {
+            Dma& dma = *dmas_[route.controller];
+            if (!dma.ready(route.stream, route.channel, to_memory)) continue;
+            dma.serve(route.stream);
+            return true;
+        }
+        return false;
+    };
+    bool moved = true;
+    while (moved) {
+        moved = false;
+        for (const UsartRoutes& routes : kUsartRoutes) {
+            const Usart& usart = *usarts_[routes.usart];
+            if (usart.dma_rx_request()) moved |= serve(routes.rx, true);
+            if (usart.dma_tx_request()) moved |= serve(routes.tx, false);
+        }
+        if (spi5_->dma_rx_request()) moved |= serve(kSpi5Rx, true);
+        if (spi5_->dma_tx_request()) moved |= serve(kSpi5Tx, false);
+    }
+}
+
+void Board::update_lines() {
+    for (unsigned i = 0; i < usarts_.size(); ++i)
+        nvic_->set_line(kUsartIrq[i], usarts_[i]->irq());
+    nvic_->set_line(kSpi5Irq, spi5_->irq());
+    nvic_->set_line(kFlashIrq, flash_->irq());
+    for (unsigned controller = 0; controller < dmas_.size(); ++controller)
+        for (unsigned stream = 0; stream < Dma::kStreams; ++stream)
+            nvic_->set_line(kDmaIrq[controller][stream], dmas_[controller]->irq(stream));
+}
+
+void Board::after_access() {
+    pump_dma();
+    update_lines();
+    plan_stop();
+}
+
+bool Board::block_done(std::uint32_t instructions, std::uint32_t next) {
+    clock_.count(instructions);
+    instructions_ += instructions;
+    if (clock_.ticks() < stop_tick_ && !attention_) return true;
+    clock_.sync();
+    work_off_events();
+    plan_stop();
+    if (clock_.now() >= limit_ || reset_request_ || pending_fault_ ||
+        flash_->stalls(next < kFlashBase ? next + kFlashBase : next))
+        return false;
+    return !nvic_->anything_pending() || !nvic_->next(masks());
+}
+
+bool Board::gate_open(const Slot& slot, std::uint32_t address) {
+    if (slot.enable_register == 0 || rcc_->gate_open(slot.enable_register, slot.enable_bit)) return true;
+    std::array<char, 80> text{};
+    std::snprintf(text.data(), text.size(), "access to 0x%08X while the peripheral's clock is off",
+                  slot.base);
+    (void)address;
+    warn_once(text.data());
+    return false;
+}
+
+void Board::bus_fault(std::uint32_t address, bool writing) {
+    if (!pending_fault_) pending_fault_ = PendingFault{address, writing};
+    attention_ = true;
+}
+
+/// A wait loop that reads a status register cannot see anything new before the next event: go there.
+bool Board::wait_skipped(const Slot& slot, std::uint32_t address, std::uint32_t value) {
+    const bool again = address == wait_address_ && value == wait_value_ &&
+                       instructions_ - wait_instructions_ <= kWaitLoopInstructions;
+    wait_repeats_ = again ? wait_repeats_ + 1 : 0;
+    wait_address_ = address;
+    wait_value_ = value;
+    wait_instructions_ = instructions_;
+    if (wait_repeats_ < kWaitLoopRepeats || !slot.device->status_register((address - slot.base) & ~3u))
+        return false;
+    if (nvic_->anything_pending() || reset_request_ || clock_.now() >= limit_) return false;
+    const Time event = std::min(next_event(), limit_);
+    if (event <= clock_.now()) return false;
+    idle_ = true;
+    skip_to(event);
+    work_off_events();
+    return true;
+}
+
+std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
+    if (reset_request_) return 0;
+    clock_.sync();
+    if (clock_.ticks() >= stop_tick_) work_off_events();
+    if (address == kDemcr) return dwt_->demcr();
+    const Slot* slot = bus_.at(address);
+    if (!slot) {
+        if (address >= 0x2200'0000 && address < 0x2400'0000) return bit_band_read(address);
+        if (address >= 0x4200'0000 && address < 0x4400'0000) return bit_band_read(address);
+        if (!Bus::peripheral_space(address)) bus_fault(address, false);
+        return 0;
+    }
+    if (!gate_open(*slot, address)) return 0;
+    std::uint32_t value = Bus::read(*slot, address, size_bytes);
+    if (wait_skipped(*slot, address, value)) value = Bus::read(*slot, address, size_bytes);
+    after_access();
+    return value;
+}
+
+void Board::bus_write(std::uint32_t address, unsigned size_bytes, std::uint32_t value) {
+    if (reset_request_) return;
+    clock_.sync();
+    if (clock_.ticks() >= stop_tick_) work_off_events();
+    wait_repeats_ = 0;
+    if (address == kDemcr) return dwt_->set_demcr(value);
+    const Slot* slot = bus_.at(address);
+    if (!slot) {
+        if ((address >= 0x2200'0000 && address < 0x2400'0000) ||
+            (address >= 0x4200'0000 && address < 0x4400'0000))
+            return bit_band_write(address, value);
+        if (!Bus::peripheral_space(address)) bus_fault(address, true);
+        return;
+    }
+    if (!gate_open(*slot, address)) return;
+    Bus::write(*slot, address, size_bytes, value);
+    after_access();
+}
+
+std::uint32_t Board::bit_band_read(std::uint32_t address) {
+    const std::uint32_t offset = address & 0x01FF'FFFF;
+    const std::uint32_t target = (address & 0xF000'0000) + offset / 32;
+    const unsigned bit = offset / 4 % 8;
+    std::uint32_t value = 0;
+    if (!dma_read(target, 1, value)) bus_fault(address, false);
+    return value >> bit & 1;
+}
+
+void Board::bit_band_write(std::uint32_t address, std::uint32_t value) {
+    const std::uint32_t offset = address & 0x01FF'FFFF;
+    const std::uint32_t target = ((address & 0xF000'0000) + offset / 32) & ~3u;
+    const unsigned bit = offset / 4 % 8 + 8 * (offset / 32 % 4);
+    std::uint32_t word = 0;
+    if (!dma_read(target, 4, word)) return bus_fault(address, true);
+    word = (word & ~(1u << bit)) | (value & 1) << bit;
+    (void)dma_write(target, 4, word);
+    after_access();
+}
+
+void Board::flash_store(std::uint32_t address, unsigned size_bytes, std::uint32_t value) {
+    if (reset_request_) return;
+    if (address < geometry_.size_bytes()) address += kFlashBase;  // the alias at 0 is the same flash
+    clock_.sync();
+    work_off_events();
+    wait_repeats_ = 0;
+    // The bus holds a second store until the running operation ends.
+    if (flash_->busy()) {
+        skip_to(flash_->deadline());
+        work_off_events();
+        if (reset_request_) return;
+    }
+    if (!geometry_.at(address)) return note("store to read-only memory ignored", address);
+    flash_->store(address, value, size_bytes);
+    after_access();
+}
+
+bool Board::dma_read(std::uint32_t address, unsigned size_bytes, std::uint32_t& value) {
+    value = 0;
+    if (address - kSramBase < sram_.size() && address - kSramBase + size_bytes <= sram_.size()) {
+        std::memcpy(&value, sram_.data() + (address - kSramBase), size_bytes);
+        return true;
+    }
+    if (address - kFlashBase < flash_bytes_.size() &&
+        address - kFlashBase + size_bytes <= flash_bytes_.size()) {
+        std::memcpy(&value, flash_bytes_.data() + (address - kFlashBase), size_bytes);
+        return true;
+    }
+    const Slot* slot = bus_.at(address);
+    if (!slot || !gate_open(*slot, address)) return false;
+    value = Bus::read(*slot, address, size_bytes);
+    return true;
+}
+
+bool Board::dma_write(std::uint32_t address, unsigned size_bytes, std::uint32_t value) {
+    if (address - kSramBase < sram_.size() && address - kSramBase + size_bytes <= sram_.size()) {
+        std::memcpy(sram_.data() + (address - kSramBase), &value, size_bytes);
+        return true;
+    }
+    const Slot* slot = bus_.at(address);
+    if (!slot || !gate_open(*slot, address)) return false;
+    Bus::write(*slot, address, size_bytes, value);
+    return true;
+}
+
+void Board::run(Time limit) {
+    limit_ = limit;
+    idle_ = true;  // until an instruction is executed that is no part of a wait
+    while (clock_.now() < limit) {
+        if (!powered_) {
+            clock_.advance_to(limit);
+            return;
+        }
+        if (reset_request_) {
+            do_reset();
+            continue;
+        }
+        work_off_events();
+        if (reset_request_) continue;
+        const Time horizon = std::min(next_event(), limit);
+        const std::uint32_t pc = cpu_->get(Reg::pc);
+        if (flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc)) {
+            skip_to(std::min(horizon, flash_->deadline()));
+            continue;
+        }
+        if (!locked_up_ && pending_fault_) {
+            const PendingFault fault = *pending_fault_;
+            pending_fault_.reset();
+            nvic_->set_bfar(fault.address);
+            raise_fault(kBusFault, fault.writing ? Nvic::kImpreciserr : Nvic::kPreciserr | Nvic::kBfarvalid);
+            continue;
+        }
+        if (locked_up_) {
+            skip_to(horizon);
+            continue;
+        }
+        if (deliver_pending()) sleeping_ = false;
+        if (sleeping_ && nvic_->anything_pending() && nvic_->wakes(masks())) sleeping_ = false;
+        if (sleeping_) {
+            skip_to(horizon);
+            continue;
+        }
+        plan_stop();
+        const std::uint64_t before = instructions_;
+        idle_ = false;
+        const Cpu::Stop stop = cpu_->run();
+        clock_.sync();
+        if (instructions_ - before < 200 && wait_repeats_ > kWaitLoopRepeats) idle_ = true;
+        handle_stop(stop);
+    }
+}
+
+}  // namespace mcuota::board

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The NOR's command interpreter.
+
+#include "virtual_board/models/w25q.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mcuota::board {
+namespace {
+
+enum Opcode : std::uint8_t {
+    kWriteStatus1 = 0x01,
+    kPageProgram = 0x02,
+    kRead = 0x03,
+    kWriteDisable = 0x04,
+    kReadStatus1 = 0x05,
+    kWriteEnable = 0x06,
+    kFastRead = 0x0B,
+    kWriteStatus3 = 0x11,
+    kReadStatus3 = 0x15,
+    kErase4k = 0x20,
+    kWriteStatus2 = 0x31,
+    kReadStatus2 = 0x35,
+    kUniqueId = 0x4B,
+    kVolatileStatus = 0x50,
+    kErase32k = 0x52,
+    kChipErase2 = 0x60,
+    kEnableReset = 0x66,
+    kSuspend = 0x75,
+    kResume = 0x7A,
+    kManufacturerId = 0x90,
+    kReset = 0x99,
+    kJedecId = 0x9F,
+    kRelease = 0xAB,
+    kPowerDown = 0xB9,
+    kChipErase = 0xC7,
+    kErase64k = 0xD8
+};
+
+// Typical durations (fact sheet 6).
+constexpr Time kProgramTime = 700 * kMicrosecond;
+constexpr Time kErase4kTime = 45 * kMillisecond;
+constexpr Time kErase32kTime = 120 * kMillisecond;
+constexpr Time kErase64kTime = 150 * kMillisecond;
+constexpr Time kEraseChipTime = 40 * kSecond;
+constexpr Time kStatusTime = 10 * kMillisecond;
+constexpr Time kResetTime = 30 * kMicrosecond;
+
+constexpr std::array<std::uint8_t, 8> kUnique{0xD2, 0x64, 0x18, 0x5A, 0x31, 0x42, 0x0C, 0x29};
+
+}  // namespace
+
+W25q::W25q(const Clock& clock, std::span<std::uint8_t> array, Random& random,
+           std::function<void(const char*, std::uint32_t)> note)
+    : clock_(clock), array_(array), random_(random), note_(std::move(note)) {
+    page_operation_.fill(0xFF);
+}
+
+std::uint8_t W25q::status1() const noexcept {
+    return static_cast<std::uint8_t>((sr1_ & 0xFC) | (wel_ ? kWel : 0) | (busy() ? kBusy : 0));
+}
+
+void W25q::select(bool active) {
+    if (active == selected_) return;
+    selected_ = active;
+    if (active) {
+        received_ = 0;
+        address_ = 0;
+        ignored_ = false;
+        page_set_.fill(false);
+        return;
+    }
+    if (received_ > 0 && !ignored_) execute();
+}
+
+std::uint8_t W25q::exchange(std::uint8_t in) {
+    if (!selected_) return 0xFF;
+    if (received_ == 0) {
+        command_ = in;
+        received_ = 1;
+        const bool status_read = in == kReadStatus1 || in == kReadStatus2 || in == kReadStatus3;
+        const bool allowed_busy = status_read || in == kSuspend || in == kEnableReset || in == kReset;
+        if (powered_down_ && in != kRelease) {
+            ignored_ = true;
+            refuse("nor: command while powered down ignored");
+        } else if (busy() && !allowed_busy) {
+            ignored_ = true;
+            refuse("nor: command while busy ignored");
+        }
+        return 0xFF;
+    }
+    const std::uint8_t out = ignored_ ? 0xFF : respond(in);
+    if (received_ < 0xFFFF'FFFF) ++received_;
+    return out;
+}
+
+/// `received_` counts the bytes before this one: 1 is the first byte after the opcode.
+std::uint8_t W25q::respond(std::uint8_t in) {
+    const auto take_address = [&] { address_ = (address_ << 8 | in) & (kSizeBytes - 1); };
+    switch (command_) {
+        case kReadStatus1:
+            return status1();
+        case kReadStatus2:
+            return static_cast<std::uint8_t>(sr2_ | (suspended_ ? 0x80 : 0));
+        case kReadStatus3:
+            return sr3_;
+        case kJedecId: {
+            static constexpr std::array<std::uint8_t, 3> kId{0xEF, 0x40, 0x18};
+            return received_ <= 3 ? kId[received_ - 1] : 0xFF;
+        }
+        case kManufacturerId:
+            if (received_ <= 3) return take_address(), 0xFF;
+            return ((received_ - 4 + address_) & 1) ? 0x17 : 0xEF;
+        case kRelease:
+            return received_ <= 3 ? 0xFF : 0x17;
+        case kUniqueId:
+            return received_ >= 5 && received_ < 13 ? kUnique[received_ - 5] : 0xFF;
+        case kRead:
+        case kFastRead: {
+            const std::uint32_t header = command_ == kRead ? 3 : 4;
+            if (received_ <= 3) return take_address(), 0xFF;
+            if (received_ <= header) return 0xFF;
+            const std::uint8_t out = array_[address_];
+            address_ = (address_ + 1) & (kSizeBytes - 1);
+            ++counters_.bytes_read;
+            return out;
+        }
+        case kPageProgram:
+            if (received_ <= 3) {
+                take_address();
+            } else {
+                const std::uint32_t at = (address_ + received_ - 4) % kPageBytes;  // wraps inside the page
+                page_[at] = in;
+                page_set_[at] = true;
+            }
+            return 0xFF;
+        case kErase4k:
+        case kErase32k:
+        case kErase64k:
+            if (received_ <= 3) take_address();
+            return 0xFF;
+        case kWriteStatus1:
+        case kWriteStatus2:
+        case kWriteStatus3:
+            if (received_ == 1) data_ = in;
+            return 0xFF;
+        default:
+            return 0xFF;
+    }
+}
+
+void W25q::execute() {
+    const bool armed = reset_armed_;
+    reset_armed_ = false;
+    const bool volatile_write = volatile_write_;
+    volatile_write_ = false;
+    switch (command_) {
+        case kWriteEnable:
+            wel_ = true;
+            break;
+        case kWriteDisable:
+            wel_ = false;
+            break;
+        case kVolatileStatus:
+            volatile_write_ = true;
+            break;
+        case kPowerDown:
+            powered_down_ = true;
+            if (note_) note_("nor: power-down", 0);
+            break;
+        case kRelease:
+            powered_down_ = false;
+            break;
+        case kEnableReset:
+            reset_armed_ = true;
+            break;
+        case kReset:
+            if (!armed) return refuse("nor: reset without enable ignored");
+            if (note_) note_("nor: software reset", 0);
+            if (operation_) tear(*operation_);
+            if (suspended_) tear(*suspended_);
+            operation_.reset();
+            suspended_.reset();
+            wel_ = false;
+            start({Kind::reset, 0, 0, clock_.now() + kResetTime, 0});
+            break;
+        case kSuspend:
+            if (operation_ && (operation_->kind == Kind::program || operation_->kind == Kind::erase)) {
+                suspended_ = operation_;
+                suspended_->left = suspended_->end > clock_.now() ? suspended_->end - clock_.now() : 0;
+                operation_.reset();
+                if (note_) note_("nor: suspended", suspended_->begin);
+            }
+            break;
+        case kResume:
+            if (suspended_ && !operation_) {
+                operation_ = suspended_;
+                operation_->end = clock_.now() + operation_->left;
+                suspended_.reset();
+            }
+            break;
+        case kPageProgram: {
+            if (received_ < 5) return refuse("nor: program without data ignored");
+            const std::uint32_t page = address_ & ~(kPageBytes - 1);
+            if (!wel_) return refuse("nor: program without write enable ignored");
+            if (protected_range(page, kPageBytes)) return refuse("nor: program of a protected page ignored");
+            if (suspended_) return refuse("nor: program while suspended ignored");
+            for (std::uint32_t i = 0; i < kPageBytes; ++i)
+                page_operation_[i] = page_set_[i] ? page_[i] : std::uint8_t{0xFF};
+            start({Kind::program, page, kPageBytes, clock_.now() + kProgramTime, 0});
+            break;
+        }
+        case kErase4k:
+            start_erase(kSectorBytes, kErase4kTime);
+            break;
+        case kErase32k:
+            start_erase(32 * 1024, kErase32kTime);
+            break;
+        case kErase64k:
+            start_erase(64 * 1024, kErase64kTime);
+            break;
+        case kChipErase:
+        case kChipErase2:
+            received_ = 4;
+            address_ = 0;
+            start_erase(kSizeBytes, kEraseChipTime);
+            break;
+        case kWriteStatus1:
+        case kWriteStatus2:
+        case kWriteStatus3: {
+            if (received_ < 2) return;
+            if (!wel_ && !volatile_write) return refuse("nor: status write without write enable ignored");
+            std::uint8_t& reg = command_ == kWriteStatus1 ? sr1_ : command_ == kWriteStatus2 ? sr2_ : sr3_;
+            reg = command_ == kWriteStatus1 ? static_cast<std::uint8_t>(data_ & 0xFC) : data_;
+            if (!volatile_write) start({Kind::status, 0, 0, clock_.now() + kStatusTime, 0});
+            break;
+        }
+        case kReadStatus1:
+        case kReadStatus2:
+        case kReadStatus3:
+        case kJedecId:
+        case kManufacturerId:
+        case kUniqueId:
+        case kRead:
+        case kFastRead:
+            break;
+        default:
+            refuse("nor: unknown command ignored");
+            break;
+    }
+}
+
+void W25q::start_erase(std::uint32_t size_bytes, Time duration) {
+    if (received_ != 4) return refuse("nor: erase with a wrong number of address bytes ignored");
+    if (!wel_) return refuse("nor: erase without write enable ignored");
+    const std::uint32_t begin = address_ & ~(size_bytes - 1);
+    if (protected_range(begin, size_bytes)) return refuse("nor: erase of a protected area ignored");
+    if (suspended_) return refuse("nor: erase while suspended ignored");
+    start({Kind::erase, begin, size_bytes, clock_.now() + duration, 0});
+}
+
+void W25q::start(Operation operation) {
+    operation_ = operation;
+    if (!note_) return;
+    if (operation.kind == Kind::program) note_("nor: page program begins", operation.begin);
+    if (operation.kind == Kind::erase)
+        note_(operation.size_bytes == kSectorBytes ? "nor: 4K erase begins"
+              : operation.size_bytes == 32 * 1024  ? "nor: 32K erase begins"
+              : operation.size_bytes == 64 * 1024  ? "nor: 64K erase begins"
+                                                   : "nor: chip erase begins",
+              operation.begin);
+}
+
+void W25q::refuse(const char* what) {
+    ++counters_.refused;
+    if (note_) note_(what, address_);
+}
+
+bool W25q::protected_range(std::uint32_t begin, std::uint32_t size_bytes) const noexcept {
+    // Only the plain block protection BP[2:0] of the upper part (TB = 0, SEC = 0) or lower part (TB = 1), 64
+    // KiB blocks.
+    const unsigned bp = sr1_ >> 2 & 7;
+    if (bp == 0) return false;
+    const std::uint32_t covered = bp == 7 ? kSizeBytes : kSizeBytes >> (7 - bp);
+    const bool bottom = sr1_ & 0x20;
+    const std::uint32_t from = bottom ? 0 : kSizeBytes - covered;
+    return begin < from + covered && begin + size_bytes > from;
+}
+
+Time W25q::deadline() const noexcept {
+    return operation_ ? operation_->end : kNever;
+}
+
+void W25q::advance() {
+    if (!operation_ || operation_->end > clock_.now()) return;
+    const Operation operation = *operation_;
+    operation_.reset();
+    wel_ = false;
+    commit(operation);
+}
+
+void W25q::commit(const Operation& operation) {
+    if (operation.kind == Kind::program) {
+        for (std::uint32_t i = 0; i < operation.size_bytes; ++i)
+            array_[operation.begin + i] &= page_operation_[i];
+        ++counters_.page_programs;
+    } else if (operation.kind == Kind::erase) {
+        std::fill_n(array_.begin() + operation.begin, operation.size_bytes, std::uint8_t{0xFF});
+        switch (operation.size_bytes) {
+            case kSectorBytes:
+                ++counters_.erases_4k;
+                break;
+            case 32 * 1024:
+                ++counters_.erases_32k;
+                break;
+            case 64 * 1024:
+                ++counters_.erases_64k;
+                break;
+            default:
+                ++counters_.chip_erases;
+                break;
+        }
+        for (std::uint32_t at = 0; at < operation.size_bytes; at += kSectorBytes)
+            ++erases_[(operation.begin + at) / kSectorBytes];
+    }
+}
+
+void W25q::tear(const Operation& operation) {
+    if (operation.kind == Kind::program) {
+        for (std::uint32_t i = 0; i < operation.size_bytes; ++i) {
+            const auto keep = static_cast<std::uint8_t>(page_operation_[i] | random_.byte());
+            array_[operation.begin + i] &= keep;
+        }
+    } else if (operation.kind == Kind::erase) {
+        for (std::uint32_t i = 0; i < operation.size_bytes; ++i)
+            array_[operation.begin + i] |= random_.byte();
+    }
+    if (note_) note_("nor: operation cut, content undefined", operation.begin);
+}
+
+void W25q::power_cut() {
+    if (operation_) tear(*operation_);
+    if (suspended_) tear(*suspended_);
+    operation_.reset();
+    suspended_.reset();
+    selected_ = powered_down_ = wel_ = volatile_write_ = reset_armed_ = false;
+    received_ = 0;
+}
+
+}  // namespace mcuota::board
