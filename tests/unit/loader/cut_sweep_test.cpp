@@ -1,0 +1,106 @@
+// Power-cut proofs of the loader's decisions on a small geometry: every flash operation of every kind of job.
+#include <catch2/catch.hpp>
+#include <iostream>
+
+#include "cut_sweep.hpp"
+
+using namespace mcuota;
+using namespace mcuota::test;
+
+namespace {
+
+const Bytes kOld = make_image(2100, 1);
+const Bytes kNew = make_image(1900, 2);
+const Bytes kThird = make_image(700, 3);
+
+TestPackage package_of(const Bytes& image, const char* version) {
+    PackageSpec spec;
+    spec.image = image;
+    spec.version = version;
+    return make_package(spec);
+}
+
+void expect_clean(const char* what, const SweepReport& report) {
+    std::cout << what << ": " << report.summary() << '\n';
+    INFO(report.summary());
+    CHECK(report.failed.empty());
+    CHECK(report.cuts > 100);
+}
+
+/// Runs old, has no staged package of its own any more, and may start old, new and third.
+TestDevice prepared(const TestPackage& old, std::initializer_list<const TestPackage*> others) {
+    TestDevice device = device_with(Geometry::small(), old);
+    device.agent_has_keys = false;
+    device.authentic.push_back(old.image_sha256);
+    for (const TestPackage* other : others) {
+        device.authentic.push_back(other->image_sha256);
+    }
+    return device;
+}
+
+}  // namespace
+
+TEST_CASE("a full install survives a power cut at any flash operation", "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage fresh = package_of(kNew, "2.0.0");
+    const TestPackage third = package_of(kThird, "3.0.0");
+    const TestDevice start = prepared(old, {&fresh, &third});
+    SweepPlan plan;
+    plan.job = {&fresh, 77, 300};
+    plan.image = kNew;
+    plan.next_job = &third;
+    expect_clean("install", sweep_cuts(start, plan));
+}
+
+TEST_CASE("an install survives a second power cut during the recovery from the first", "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage fresh = package_of(kNew, "2.0.0");
+    const TestDevice start = prepared(old, {&fresh});
+    SweepPlan plan;
+    plan.job = {&fresh, 77, 300};
+    plan.image = kNew;
+    plan.second_cut = true;
+    plan.tears = {Tear::mixed, Tear::looks_untouched};
+    expect_clean("install, two cuts", sweep_cuts(start, plan));
+}
+
+TEST_CASE("a first install on a blank chip survives a power cut at any flash operation",
+          "[loader][powercut]") {
+    const TestPackage fresh = package_of(kNew, "2.0.0");
+    TestDevice start{Geometry::small()};
+    start.authentic.push_back(fresh.image_sha256);
+    SweepPlan plan;
+    plan.job = {&fresh, 77, 300};
+    plan.image = kNew;
+    plan.tears = {Tear::mixed, Tear::looks_done};
+    expect_clean("first install", sweep_cuts(start, plan));
+}
+
+TEST_CASE("a failed trial and its restore survive a power cut at any flash operation", "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage bad = package_of(kNew, "2.0.0");
+    const TestPackage third = package_of(kThird, "3.0.0");
+    TestDevice start = prepared(old, {&bad, &third});
+    start.applications.emplace_back(bad.image_sha256, Application::never_confirms);
+    SweepPlan plan;
+    plan.job = {&bad, 78, 300};
+    plan.outcome = Status::trial_not_confirmed;
+    plan.image = kOld;
+    plan.next_job = &third;
+    plan.tears = {Tear::mixed, Tear::looks_done, Tear::looks_untouched};
+    expect_clean("failed trial", sweep_cuts(start, plan));
+}
+
+TEST_CASE("a rollback on request survives a power cut at any flash operation", "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage fresh = package_of(kNew, "2.0.0");
+    const TestPackage third = package_of(kThird, "3.0.0");
+    TestDevice start = prepared(old, {&fresh, &third});
+    REQUIRE(start.perform({&fresh, 79, 300}).status == Status::ok);
+    SweepPlan plan;
+    plan.job = {nullptr, 80, 300};
+    plan.outcome = Status::rolled_back;
+    plan.image = kOld;
+    plan.next_job = &third;
+    expect_clean("rollback", sweep_cuts(start, plan));
+}

@@ -1,0 +1,191 @@
+// The device, its applications and the gateway's side of a job.
+#include "test_device.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mcuota::test {
+namespace {
+
+constexpr unsigned kStartsMax = 40;
+constexpr std::size_t kWorkBytes = 64 * 1024;
+
+// What is left by longjmp must need no destructor.
+static_assert(std::is_trivially_destructible_v<device::LoaderFlow>);
+static_assert(std::is_trivially_destructible_v<device::AgentTarget>);
+static_assert(std::is_trivially_destructible_v<device::Staging>);
+
+}  // namespace
+
+TestDevice::TestDevice(const Geometry& geometry) : flash{geometry}, work_(kWorkBytes) {
+    flash.attach(power);
+    product = {"test-board", "1.2.3", "",       kLoadAddress, 0x20000000, 0x20030000, 3, 3,
+               kWorkBytes,   0x0E,    2'000'000};
+}
+
+TestDevice::TestDevice(const TestDevice& other)
+    : flash{other.flash},
+      product{other.product},
+      applications{other.applications},
+      authentic{other.authentic},
+      agent_has_keys{other.agent_has_keys},
+      work_(kWorkBytes) {
+    flash.attach(power);
+}
+
+void TestDevice::Hooks::progress(std::uint64_t, link::Step step, std::uint8_t percent) noexcept {
+    device.progress_.emplace_back(step, percent);
+}
+
+device::LoaderParts TestDevice::parts() {
+    return {flash, board, product, {&trusted_key().public_key(), 1}, work_, hooks_};
+}
+
+std::optional<device::LoaderEnd> TestDevice::start_loader(std::uint8_t cause) {
+    board.cause = cause;
+    flash.power_cycle();
+    std::optional<device::LoaderEnd> answer;
+    static_cast<void>(power.run([&] {
+        device::LoaderFlow flow{parts()};
+        answer = flow.run();
+    }));
+    return answer;
+}
+
+Bytes TestDevice::running_bytes(std::size_t size) {
+    Bytes bytes(size);
+    static_cast<void>(flash.read(Region::running, 0, bytes));
+    return bytes;
+}
+
+device::State TestDevice::journal() {
+    device::Journal reader{flash};
+    static_cast<void>(reader.mount());
+    return reader.state();
+}
+
+void TestDevice::check_start(const device::LoaderEnd&, JobEnd& job_end, Application& behaviour) {
+    device::SignedManifest manifest;
+    const device::State state = journal();
+    const PublicKey& key = trusted_key().public_key();
+    if (load_slot(flash, state.running_slot, {&key, 1}, manifest) != Status::ok) {
+        job_end.trouble = "an application was started without an authentic manifest";
+        return;
+    }
+    const Sha256Digest digest = sha256(running_bytes(manifest.manifest.image_size_bytes));
+    if (digest != manifest.manifest.image_sha256) {
+        job_end.trouble = "an application was started that is not the signed image";
+    }
+    if (!authentic.empty() && std::find(authentic.begin(), authentic.end(), digest) == authentic.end()) {
+        job_end.trouble = "an image was started that is neither old nor new";
+    }
+    if (!state.running_confirmed && state.trial_boots_used > product.trial_boots_allowed) {
+        job_end.trouble = "an unconfirmed image was started too often";
+    }
+    const auto known = std::find_if(applications.begin(), applications.end(),
+                                    [&](const auto& row) { return row.first == digest; });
+    behaviour = known == applications.end() ? Application::confirms : known->second;
+}
+
+void TestDevice::talk(device::DeviceTarget& target, const GatewayJob& job, JobEnd& end) {
+    link::Outcome outcome;
+    static_cast<void>(target.outcome(job.token, outcome));
+    if (outcome.status == Status::in_progress) {
+        static_cast<void>(target.reboot(false));
+        target.reset_now();
+    }
+    if (outcome.status != Status::unknown_token) {
+        end.status = outcome.status;
+        end.ended = true;
+        return;
+    }
+    const auto refuse = [&](Status status) {
+        end.status = status;
+        end.refused = end.ended = true;
+    };
+    if (job.package == nullptr) {
+        if (const Status status = target.rollback(job.token); status != Status::ok) {
+            return refuse(status);
+        }
+        target.reset_now();
+    }
+    link::Held held;
+    if (const Status status = target.offer(job.package->offer(), held); status != Status::ok) {
+        return refuse(status);
+    }
+    const std::span<const std::uint8_t> envelope{job.package->envelope};
+    if (held.held_sha256 != sha256(envelope.first(held.held_bytes))) {
+        end.trouble = "the device claims to hold what was never sent";
+    }
+    for (std::size_t offset = held.held_bytes; offset < envelope.size();) {
+        const std::size_t count = std::min(job.chunk_bytes, envelope.size() - offset);
+        const Status status =
+            target.write(static_cast<std::uint32_t>(offset), envelope.subspan(offset, count));
+        if (status != Status::ok) {
+            return refuse(status);
+        }
+        offset += count;
+    }
+    if (const Status status = target.finish(); status != Status::ok) {
+        return refuse(status);
+    }
+    if (const Status status = target.install(job.token); status != Status::ok) {
+        return refuse(status);
+    }
+    target.reset_now();
+}
+
+void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
+    device::LoaderFlow flow{parts()};
+    const device::LoaderEnd loader_end = flow.run();
+    if (loader_end.kind == device::LoaderEnd::Kind::serve) {
+        const std::span<const PublicKey> keys{&trusted_key().public_key(), 1};
+        device::LoaderTarget target{flash, board, product, keys, flow.journal(), flow.staging()};
+        target.set_reason(loader_end.reason, loader_end.running);
+        talk(target, job, end);
+        return;
+    }
+    Application behaviour = Application::confirms;
+    check_start(loader_end, end, behaviour);
+    if (behaviour == Application::hangs) {
+        board.reset_by(kCauseWatchdog);
+    }
+    device::Journal journal{flash};
+    device::Staging staging{flash, board};
+    static_cast<void>(journal.mount());
+    staging.mount();
+    const std::span<const PublicKey> keys{&trusted_key().public_key(), agent_has_keys ? 1U : 0U};
+    device::AgentTarget target{flash, board, product, keys, journal, staging};
+    if (behaviour == Application::confirms && target.confirm() != Status::ok) {
+        end.trouble = "a confirmation was refused";
+    }
+    talk(target, job, end);
+}
+
+JobEnd TestDevice::perform(const GatewayJob& job) {
+    JobEnd end;
+    while (!end.ended && end.starts < kStartsMax && end.trouble.empty()) {
+        ++end.starts;
+        flash.power_cycle();
+        const Power::End how = power.run([&] { one_start(job, end); });
+        if (how == Power::End::cut) {
+            board.cause = kCausePowerOn;
+            board.stay = false;
+        }
+    }
+    if (end.trouble.empty() && !flash.violation().empty()) {
+        end.trouble = flash.violation();
+    }
+    return end;
+}
+
+TestDevice device_with(const Geometry& geometry, const TestPackage& package) {
+    TestDevice device{geometry};
+    const JobEnd end = device.perform({&package, 0x1000, 300});
+    if (end.status != Status::ok || !end.ended || !end.trouble.empty()) {
+        throw std::runtime_error{"the first installation failed: " + end.trouble};
+    }
+    return device;
+}
+
+}  // namespace mcuota::test

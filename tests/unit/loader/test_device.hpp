@@ -1,0 +1,150 @@
+#pragma once
+// One device on the host: the real loader flow over the flash model, applications that behave as told, and a
+// gateway that follows one job through resets and power cuts until the device says how it ended.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "flash_model.hpp"
+#include "mcu_loader/core/device/device_target.hpp"
+#include "mcu_loader/core/device/loader_flow.hpp"
+#include "test_package.hpp"
+
+namespace mcuota::test {
+
+constexpr std::uint8_t kCausePowerOn = 0x0E;
+constexpr std::uint8_t kCauseSoftware = 0x14;
+constexpr std::uint8_t kCauseWatchdog = 0x24;
+
+class TestBoard final : public device::Board {
+  public:
+    explicit TestBoard(Power& power) : power_{power} {}
+    [[nodiscard]] std::uint32_t now_ms() noexcept override { return ++now_; }
+    void feed_watchdog() noexcept override { ++feeds; }
+    [[noreturn]] void reset() noexcept override { reset_by(kCauseSoftware); }
+    [[noreturn]] void reset_by(std::uint8_t new_cause) noexcept {
+        cause = new_cause;
+        power_.reset();
+    }
+    [[nodiscard]] device::ResetCause reset_cause() noexcept override { return {cause}; }
+    [[nodiscard]] std::array<std::uint8_t, 12> unique_id() noexcept override { return {1, 2, 3}; }
+    [[nodiscard]] std::uint16_t flash_kib() noexcept override { return 1024; }
+    [[nodiscard]] std::uint32_t jedec_id() noexcept override { return 0xEF4018; }
+    void set_stay_request(bool wanted) noexcept override { stay = wanted; }
+    [[nodiscard]] bool take_stay_request() noexcept override { return std::exchange(stay, false); }
+    [[nodiscard]] bool speed_supported(std::uint32_t baud) noexcept override { return baud >= 9600; }
+
+    std::uint8_t cause{kCausePowerOn};
+    bool stay{false};
+    std::uint64_t feeds{0};
+
+  private:
+    Power& power_;
+    std::uint32_t now_{0};
+};
+
+/// What an application does after it was started.
+enum class Application : std::uint8_t { confirms, never_confirms, hangs };
+
+/// One job of the gateway.
+struct GatewayJob {
+    const TestPackage* package{nullptr};  ///< null: roll back
+    std::uint64_t token{1};
+    std::size_t chunk_bytes{300};
+};
+
+/// How a job ended in the device's own words, and what was seen on the way.
+struct JobEnd {
+    Status status{Status::unknown_token};  ///< outcome, or the refusal of offer/finish/install/rollback
+    bool refused{false};                   ///< before anything was journalled
+    bool ended{false};                     ///< false: the device kept on without an answer
+    unsigned starts{0};
+    std::string trouble;  ///< a promise broken on the way; empty in a sound loader
+};
+
+class TestDevice {
+  public:
+    explicit TestDevice(const Geometry& geometry);
+    TestDevice(const TestDevice& other);
+    TestDevice& operator=(const TestDevice&) = delete;
+
+    FlashModel flash;
+    Power power;
+    TestBoard board{power};
+    device::Product product;
+    /// Behaviour by image hash; images not named here confirm.
+    std::vector<std::pair<Sha256Digest, Application>> applications;
+    /// Images that may ever be started: hash → trouble when another one is.
+    std::vector<Sha256Digest> authentic;
+    /// The application carries keys and checks signatures itself; otherwise only the loader does.
+    bool agent_has_keys{true};
+
+    /// One start of the loader and nothing after it. The answer is empty when power went or the chip was
+    /// reset.
+    std::optional<device::LoaderEnd> start_loader(std::uint8_t cause = kCausePowerOn);
+    /// Starts, gateway and applications until the job has ended. Power is given back whenever it goes.
+    JobEnd perform(const GatewayJob& job);
+    /// Hash of the first `size` bytes of the running region.
+    [[nodiscard]] Bytes running_bytes(std::size_t size);
+    /// The journal as a fresh start would read it.
+    [[nodiscard]] device::State journal();
+    /// Runs `body` with mounted parts as the application (agent) or the loader.
+    template <class Body>
+    Power::End as_agent(Body body);
+    template <class Body>
+    Power::End as_loader(Body body);
+
+    [[nodiscard]] std::vector<std::pair<link::Step, std::uint8_t>>& progress() { return progress_; }
+
+  private:
+    struct Hooks final : device::LoaderHooks {
+        explicit Hooks(TestDevice& owner) : device{owner} {}
+        void progress(std::uint64_t token, link::Step step, std::uint8_t percent) noexcept override;
+        [[nodiscard]] bool stay_asked() noexcept override { return false; }
+        TestDevice& device;
+    };
+    [[nodiscard]] device::LoaderParts parts();
+    void one_start(const GatewayJob& job, JobEnd& end);
+    void talk(device::DeviceTarget& target, const GatewayJob& job, JobEnd& end);
+    void check_start(const device::LoaderEnd& end, JobEnd& job_end, Application& behaviour);
+
+    Bytes work_;
+    Hooks hooks_{*this};
+    std::vector<std::pair<link::Step, std::uint8_t>> progress_;
+};
+
+template <class Body>
+Power::End TestDevice::as_agent(Body body) {
+    return power.run([&] {
+        device::Journal journal{flash};
+        device::Staging staging{flash, board};
+        static_cast<void>(journal.mount());
+        staging.mount();
+        const std::span<const PublicKey> keys{&trusted_key().public_key(), agent_has_keys ? 1U : 0U};
+        device::AgentTarget target{flash, board, product, keys, journal, staging};
+        body(target);
+    });
+}
+
+template <class Body>
+Power::End TestDevice::as_loader(Body body) {
+    return power.run([&] {
+        device::LoaderFlow flow{parts()};
+        const device::LoaderEnd end = flow.run();
+        if (end.kind != device::LoaderEnd::Kind::serve) {
+            return;
+        }
+        const std::span<const PublicKey> keys{&trusted_key().public_key(), 1};
+        device::LoaderTarget target{flash, board, product, keys, flow.journal(), flow.staging()};
+        target.set_reason(end.reason, end.running);
+        body(target);
+    });
+}
+
+/// A device on which `package` was installed from blank and has confirmed itself.
+TestDevice device_with(const Geometry& geometry, const TestPackage& package);
+
+}  // namespace mcuota::test
