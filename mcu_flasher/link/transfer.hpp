@@ -1,0 +1,80 @@
+#pragma once
+// Carrying an envelope into a device: the offer and the proof of what is held, the sliding window with
+// selective retransmission, the final check.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "mcu_flasher/link/ask.hpp"
+
+namespace mcuota::flasher {
+
+struct TransferOptions {
+    std::uint32_t answer_timeout_ms{1'000};
+    std::uint32_t patience_ms{10'000};   ///< for OFFER and FINISH: devices read and hash their memory then
+    std::uint32_t lost_after_ms{4'000};  ///< DATA without any word of the device: say hello again
+};
+
+struct TransferStats {
+    std::uint64_t bytes_total{0};
+    std::uint64_t bytes_acknowledged{0};  ///< held from before included
+    std::uint64_t resumed_from{0};
+    std::uint64_t frames_sent{0};
+    std::uint64_t frames_resent{0};
+};
+
+/// `envelope` must outlive the machine. The session must be open.
+class TransferMachine final : public Machine {
+  public:
+    enum class Stage : std::uint8_t { offering, sending, finishing };
+
+    TransferMachine(std::span<const std::uint8_t> envelope, const Sha256Digest& package_id,
+                    TransferOptions options);
+    void start(Channel& channel, Micros now) override;
+    void on_frame(Channel& channel, const link::Frame& frame, Micros now) override;
+    void on_time(Channel& channel, Micros now) override;
+    [[nodiscard]] Micros deadline() const override;
+    [[nodiscard]] Stage stage() const noexcept { return stage_; }
+    [[nodiscard]] const TransferStats& stats() const noexcept { return stats_; }
+
+  private:
+    struct Chunk {
+        bool acknowledged{false};
+        bool lost{false};        ///< to be sent again
+        std::uint64_t order{0};  ///< place of its latest sending among all sendings; 0: never sent
+    };
+
+    void offer(Channel& channel, bool restart, Micros now);
+    void settle(Channel& channel, Micros now);
+    void on_held(Channel& channel, const link::Held& held, Micros now);
+    void on_ack(Channel& channel, const link::Ack& ack, Micros now);
+    void mark(std::uint32_t chunk, std::uint64_t& newest);
+    void finish(Channel& channel, Micros now);
+    void pump(Channel& channel, Micros now);
+    void send_chunk(Channel& channel, std::uint32_t chunk, Micros now);
+    [[nodiscard]] std::uint32_t in_flight() const noexcept;
+    [[nodiscard]] std::span<const std::uint8_t> bytes_of(std::uint32_t chunk) const noexcept;
+
+    std::span<const std::uint8_t> envelope_;
+    Sha256Digest package_id_;
+    TransferOptions options_;
+    Stage stage_{Stage::offering};
+    bool restarted_{false};
+    Ask ask_;
+
+    std::uint32_t chunk_bytes_{link::kChunkBytes};
+    std::vector<Chunk> chunks_;
+    std::uint32_t oldest_{0};  ///< first chunk not acknowledged
+    std::uint32_t fresh_{0};   ///< first chunk never sent
+    std::uint32_t limit_{0};
+    std::uint32_t lost_count_{0};
+    std::uint64_t order_{0};
+    Micros pace_at_{kNever};   ///< when the line has room for the next frame
+    Micros retry_at_{kNever};  ///< when silence means that something was lost
+    Micros retry_wait_{0};
+    Micros quiet_{0};  ///< waited in vain since the last word of the device
+    TransferStats stats_;
+};
+
+}  // namespace mcuota::flasher
