@@ -104,6 +104,7 @@ void spi5_start() noexcept {
     port.afrl.change(0xFU << 28, 5U << 28);         // PF7
     port.afrh.change(0xFFU, 5U | (5U << 4));        // PF8, PF9
     port.ospeedr.change(0x3FU << 14, 0x3FU << 14);  // very high speed: 42 MHz edges
+    port.pupdr.change(3U << 16, 2U << 16);          // a missing chip reads as zeros, not as busy for ever
     port.moder.change(0x3FU << 14, 0x2AU << 14);
     spi5().cr1.write(0);
     spi5().cr2.write(0);

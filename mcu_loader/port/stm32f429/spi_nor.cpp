@@ -20,7 +20,8 @@ constexpr std::uint8_t kJedecId = 0x9F, kWakeUp = 0xAB, kResetEnable = 0x66, kRe
 constexpr std::uint8_t kBusy = 0x01, kProtected = 0x7C;
 
 // Data-sheet maxima, rounded up for the tick's grain.
-constexpr std::uint32_t kPageMs = 5, kStatusMs = 20, kErase4KMs = 420, kErase32KMs = 1650, kErase64KMs = 2050;
+constexpr std::uint32_t kPowerUpMs = 6, kPageMs = 5, kStatusMs = 20, kErase4KMs = 420, kErase32KMs = 1650,
+                        kErase64KMs = 2050;
 
 constexpr std::uint32_t kPageBytes = 256, kBlock32K = 32 * 1024, kBlock64K = 64 * 1024;
 constexpr unsigned kSelectPin = 6;
@@ -79,10 +80,13 @@ void SpiNor::pause_us(std::uint32_t microseconds) noexcept {
         memory_clobber();
 }
 
-Status SpiNor::start() noexcept {
+Status SpiNor::bring_up() noexcept {
     spi5_start();
     set_up_select_pin();
-    usable_ = false;
+    // After power-up it ignores writes for up to 5 ms.
+    const std::uint32_t begin_ms = hooks_.now_ms();
+    while (hooks_.now_ms() - begin_ms < kPowerUpMs)
+        wait_for_interrupt();
     command(kWakeUp);  // answered only by a sleeping chip; a busy one ignores it
     pause_us(5);
     if (const Status status = wait_ready(kErase64KMs, true); status != Status::ok) {
@@ -116,12 +120,11 @@ Status SpiNor::start() noexcept {
         select(false);
         if (const Status status = wait_ready(kStatusMs, false); status != Status::ok) return status;
     }
-    usable_ = true;
     return Status::ok;
 }
 
 Status SpiNor::read(std::uint32_t address, std::span<std::uint8_t> out) noexcept {
-    if (!usable_) return Status::nor_id_wrong;
+    if (usable_ != Status::ok) return usable_;
     command_at(kRead, address);
     spi5_read(out);
     select(false);
@@ -141,7 +144,7 @@ Status SpiNor::program_page(std::uint32_t address, std::span<const std::uint8_t>
 }
 
 Status SpiNor::program(std::uint32_t address, std::span<const std::uint8_t> bytes) noexcept {
-    if (!usable_) return Status::nor_id_wrong;
+    if (usable_ != Status::ok) return usable_;
     while (!bytes.empty()) {
         // A program command wraps inside its page: never cross the edge.
         const std::size_t room = kPageBytes - address % kPageBytes;
@@ -155,7 +158,7 @@ Status SpiNor::program(std::uint32_t address, std::span<const std::uint8_t> byte
 }
 
 Status SpiNor::erase(std::uint32_t address, std::uint32_t length) noexcept {
-    if (!usable_) return Status::nor_id_wrong;
+    if (usable_ != Status::ok) return usable_;
     if (address % kNorSectorBytes != 0 || length % kNorSectorBytes != 0) return Status::out_of_range;
     while (length != 0) {
         std::uint8_t opcode = kErase4K;

@@ -19,7 +19,10 @@ class SpiNor {
 
     /// Sets up the bus and brings the chip to a known state whatever it was doing when the MCU was reset: an
     /// erase may still run, it may sleep, or hold volatile settings.
-    [[nodiscard]] Status start() noexcept;
+    [[nodiscard]] Status start() noexcept {
+        usable_ = bring_up();
+        return usable_;
+    }
     /// Manufacturer, type, capacity: 0xEF4018 for a W25Q128. As read by start().
     [[nodiscard]] std::uint32_t jedec_id() const noexcept { return jedec_id_; }
 
@@ -30,6 +33,7 @@ class SpiNor {
     [[nodiscard]] Status erase(std::uint32_t address, std::uint32_t length) noexcept;
 
   private:
+    [[nodiscard]] Status bring_up() noexcept;
     void select(bool on) noexcept;
     void command(std::uint8_t opcode) noexcept;
     void command_at(std::uint8_t opcode, std::uint32_t address) noexcept;
@@ -40,7 +44,7 @@ class SpiNor {
 
     Hooks hooks_;
     std::uint32_t jedec_id_{0};
-    bool usable_{false};
+    Status usable_{Status::nor_id_wrong};  ///< ok once start() has found a working chip; else what was wrong
 };
 
 }  // namespace mcuota::stm32f429
