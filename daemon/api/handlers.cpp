@@ -138,7 +138,8 @@ boost::asio::awaitable<Reply> cancel_reply(Backend& backend, std::int64_t id, st
                                            Caller caller) {
     const auto parsed = parse_body(body, {});
     if (!parsed) co_return reply_for(parsed.error());
-    co_return job_reply(co_await backend.cancel(id, std::move(caller)));
+    const auto job = co_await backend.cancel(id, std::move(caller));
+    co_return job_reply(job);
 }
 
 boost::asio::awaitable<Reply> retry_reply(Backend& backend, std::int64_t id, std::string body,
@@ -147,7 +148,8 @@ boost::asio::awaitable<Reply> retry_reply(Backend& backend, std::int64_t id, std
     if (!parsed) co_return reply_for(parsed.error());
     const auto full = flag(*parsed, "full");
     if (!full) co_return reply_for(full.error());
-    co_return job_reply(co_await backend.retry(id, *full, std::move(caller)));
+    const auto job = co_await backend.retry(id, *full, std::move(caller));
+    co_return job_reply(job);
 }
 
 boost::asio::awaitable<Reply> dispatch(Backend& backend, Route route, std::string body, Caller caller) {

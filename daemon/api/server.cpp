@@ -1,5 +1,6 @@
 // HTTP/1.1 on the Unix socket with Boost.Beast, in this one translation unit because it is costly to compile.
 // Decides nothing about jobs: it frames requests, guards limits and rights, and streams uploads and events.
+// Arguments of awaited calls are named first: GCC 12 destroys some temporaries in co_await expressions twice.
 #include "daemon/api/server.hpp"
 
 #include <unistd.h>
@@ -78,6 +79,32 @@ Error forbidden(Access access, const ServerOptions& options) {
 
 Error busy(std::string what) {
     return Error{ErrorCode::deadline_passed, std::move(what), "try again in a moment", 0};
+}
+
+/// Why a request whose header could not be read is refused; nothing when the client simply left or fell
+/// silent.
+std::optional<Reply> refusal_of(const error_code& problem, const ServerOptions& options) {
+    if (problem == http::error::header_limit || problem == http::error::buffer_overflow) {
+        Refusal refusal = too_large("the request's header is larger than " +
+                                    std::to_string(options.header_bytes_max) + " bytes");
+        refusal.http_status = 431;
+        return reply_for(refusal);
+    }
+    if (!problem || problem.category() != make_error_code(http::error::bad_method).category() ||
+        problem == http::error::end_of_stream || problem == http::error::partial_message)
+        return std::nullopt;
+    return reply_for(Error{ErrorCode::usage, "this is not HTTP: " + problem.message(),
+                           "docs/openapi.yaml shows how to ask", 0});
+}
+
+/// Why a request that was understood is refused: rights before everything else.
+std::optional<Reply> refusal_of(const std::variant<Route, Refusal>& routed, Access access,
+                                const ServerOptions& options) {
+    if (access == Access::none) return reply_for(forbidden(access, options));
+    if (const auto* refusal = std::get_if<Refusal>(&routed)) return reply_for(*refusal);
+    if (std::get<Route>(routed).changes() && access != Access::change)
+        return reply_for(forbidden(access, options));
+    return std::nullopt;
 }
 
 /// "event: job\ndata: {…}\n\n" and the key it replaces older ones by.
@@ -292,36 +319,19 @@ awaitable<bool> Server::Core::serve_one(ConnectionPtr connection) {
     connection->stream.expires_after(std::chrono::milliseconds(options.request_timeout_ms));
     const auto [problem, bytes] =
         co_await http::async_read_header(connection->stream, connection->buffer, head, kToken);
-    if (problem == http::error::header_limit || problem == http::error::buffer_overflow) {
-        Refusal refusal = too_large("the request's header is larger than " +
-                                    std::to_string(options.header_bytes_max) + " bytes");
-        refusal.http_status = 431;
-        co_await refuse(connection, reply_for(refusal));
-        co_return false;
-    }
-    if (problem && problem.category() == make_error_code(http::error::bad_method).category() &&
-        problem != http::error::end_of_stream && problem != http::error::partial_message) {
-        co_await refuse(connection,
-                        reply_for(Error{ErrorCode::usage, "this is not HTTP: " + problem.message(),
-                                        "docs/openapi.yaml shows how to ask", 0}));
-        co_return false;
-    }
-    if (problem) co_return false;
+    std::optional<Reply> refusal = refusal_of(problem, options);
+    if (!refusal && problem) co_return false;
 
-    const auto& request = head.get();
-    auto routed = route(std::string_view(request.method_string().data(), request.method_string().size()),
-                        std::string_view(request.target().data(), request.target().size()), now_ms());
-    if (connection->access == Access::none) {
-        co_await refuse(connection, reply_for(forbidden(Access::none, options)));
-        co_return false;
+    Route wish;
+    if (!refusal) {
+        const auto& request = head.get();
+        auto routed = route(std::string_view(request.method_string().data(), request.method_string().size()),
+                            std::string_view(request.target().data(), request.target().size()), now_ms());
+        refusal = refusal_of(routed, connection->access, options);
+        if (!refusal) wish = std::get<Route>(std::move(routed));
     }
-    if (const auto* refusal = std::get_if<Refusal>(&routed)) {
-        co_await refuse(connection, reply_for(*refusal));
-        co_return false;
-    }
-    Route& wish = std::get<Route>(routed);
-    if (wish.changes() && connection->access != Access::change) {
-        co_await refuse(connection, reply_for(forbidden(connection->access, options)));
+    if (refusal) {
+        co_await refuse(connection, std::move(*refusal));
         co_return false;
     }
     if (wish.action == Action::events) {
@@ -341,9 +351,10 @@ awaitable<bool> Server::Core::serve_one(ConnectionPtr connection) {
 }
 
 awaitable<bool> Server::Core::serve_plain(ConnectionPtr connection, Head& head, Route route) {
+    Reply body_too_large =
+        reply_for(too_large("the body is larger than " + std::to_string(options.body_bytes_max) + " bytes"));
     if (head.content_length().value_or(0) > options.body_bytes_max) {
-        co_await refuse(connection, reply_for(too_large("the body is larger than " +
-                                                        std::to_string(options.body_bytes_max) + " bytes")));
+        co_await refuse(connection, std::move(body_too_large));
         co_return false;
     }
     http::request_parser<http::string_body> whole{std::move(head)};
@@ -351,8 +362,7 @@ awaitable<bool> Server::Core::serve_plain(ConnectionPtr connection, Head& head, 
     const auto [problem, bytes] =
         co_await http::async_read(connection->stream, connection->buffer, whole, kToken);
     if (problem) {
-        if (problem == http::error::body_limit)
-            co_await refuse(connection, reply_for(too_large("the body is too large")));
+        if (problem == http::error::body_limit) co_await refuse(connection, std::move(body_too_large));
         co_return false;
     }
     const bool keep_alive = whole.get().keep_alive();
@@ -383,9 +393,10 @@ awaitable<Reply> Server::Core::receive_package(ConnectionPtr connection, Head& h
 }
 
 awaitable<Reply> Server::Core::store_package(ConnectionPtr connection, Head& head) {
-    auto made = co_await on_pool(pool, [dir = backend.upload_dir(), bytes_max = backend.package_bytes_max()] {
+    auto create = [dir = backend.upload_dir(), bytes_max = backend.package_bytes_max()] {
         return Upload::create(dir, bytes_max);
-    });
+    };
+    auto made = co_await on_pool(pool, std::move(create));
     if (!made) co_return reply_for(made.error());
     const auto upload = std::make_shared<Upload>(std::move(*made));  // shared with the pool's threads
 
@@ -411,12 +422,12 @@ awaitable<Reply> Server::Core::store_package(ConnectionPtr connection, Head& hea
                                       "the upload broke off: " + problem.message(), "send the file again",
                                       0});
         const std::size_t filled = chunk->size() - parser.get().body().size;
-        const auto written = co_await on_pool(pool, [upload, chunk, filled] {
-            return upload->write({chunk->data(), filled});
-        });
+        auto write = [upload, chunk, filled] { return upload->write({chunk->data(), filled}); };
+        const auto written = co_await on_pool(pool, std::move(write));
         if (!written) co_return reply_for(written.error());
     }
-    const auto sha256 = co_await on_pool(pool, [upload] { return upload->finish(); });
+    auto finish = [upload] { return upload->finish(); };
+    const auto sha256 = co_await on_pool(pool, std::move(finish));
     if (!sha256) co_return reply_for(sha256.error());
     if (stopping) co_return Reply{503, {}, {}};
     std::filesystem::path path = upload->path();
@@ -428,7 +439,8 @@ awaitable<Reply> Server::Core::store_package(ConnectionPtr connection, Head& hea
 awaitable<Caller> Server::Core::caller_of(const ConnectionPtr& connection) {
     const std::uint32_t uid = connection->peer.uid;
     // Account names may come from a directory server: not on the daemon's one thread.
-    std::string name = co_await on_pool(pool, [uid] { return user_name(uid); });
+    auto look_up = [uid] { return user_name(uid); };
+    std::string name = co_await on_pool(pool, std::move(look_up));
     co_return Caller{uid, std::move(name)};
 }
 
