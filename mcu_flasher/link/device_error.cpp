@@ -3,6 +3,8 @@
 
 #include <cstdio>
 
+#include "mcu_flasher/base/status_text.hpp"
+
 namespace mcuota::flasher {
 
 namespace {
@@ -91,31 +93,15 @@ constexpr const Row* find(Status status) noexcept {
     return nullptr;
 }
 
-struct Name {
-    Status status;
-    std::string_view name, text;
-};
-constexpr Name kNames[] = {
-#define MCUOTA_STATUS(name, number, cls, text) {Status::name, #name, text},
-#include "mcu_loader/core/status.def"
-#undef MCUOTA_STATUS
-};
-
 }  // namespace
 
-std::string_view status_name(Status status) noexcept {
-    for (const Name& row : kNames)
-        if (row.status == status) return row.name;
-    return {};
-}
-
+// The text of status.def; of a number this version does not know also the number.
 std::string status_text(Status status) {
-    for (const Name& row : kNames)
-        if (row.status == status) return std::string(row.text);
-    char text[48];
-    (void)std::snprintf(text, sizeof text, "status 0x%04X, which this version does not know",
-                        static_cast<unsigned>(status));
-    return text;
+    std::string text{summary(status)};
+    if (find(status) != nullptr) return text;
+    char number[16];
+    (void)std::snprintf(number, sizeof number, " (0x%04X)", static_cast<unsigned>(status));
+    return text + number;
 }
 
 Error error_from_status(Status status, std::string_view context) {

@@ -10,9 +10,7 @@
 
 namespace mcuota::flasher {
 
-/// The name of a status as written in status.def, "" when this version does not know it.
-[[nodiscard]] std::string_view status_name(Status status) noexcept;
-/// Its text for people; of an unknown one its number.
+/// summary() of a status, and of an unknown one its number.
 [[nodiscard]] std::string status_text(Status status);
 
 /// The error a device's status means. `context` says what was asked, for example "installing the staged
