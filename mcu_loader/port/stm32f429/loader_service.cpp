@@ -55,7 +55,8 @@ void LoaderService::progress(std::uint64_t token, link::Step step, std::uint8_t 
     const link::FrameHeader header{.type = link::wire(link::Type::progress)};
     const std::size_t wire_bytes =
         link::encode_frame(header, std::span{body}.first(body_bytes), link::Opening::zero, wire);
-    (void)line_.send(std::span{wire}.first(wire_bytes));  // advice only: what does not fit is not missed
+    // Advice only: while the last ones still wait for the line this one is not missed.
+    if (line_.room() >= wire_bytes) (void)line_.send(std::span{wire}.first(wire_bytes));
 }
 
 bool LoaderService::stay_asked() noexcept {

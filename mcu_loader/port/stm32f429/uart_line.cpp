@@ -132,6 +132,11 @@ std::size_t UartLine::send(std::span<const std::uint8_t> bytes) noexcept {
     return count;
 }
 
+std::size_t UartLine::room() const noexcept {
+    const InterruptLock lock;
+    return transmit_ring_.size() - queued_;
+}
+
 bool UartLine::sent() noexcept {
     const InterruptLock lock;
     return queued_ == 0 && usart1().sr.any(kSrComplete);

@@ -34,6 +34,9 @@ class UartLine final : public link::Line {
     [[nodiscard]] bool sent() noexcept override;
     void set_baud(std::uint32_t baud) noexcept override;
 
+    /// Bytes send() would take now.
+    [[nodiscard]] std::size_t room() const noexcept;
+
     /// Sleeps until an interrupt, unless received bytes already wait.
     void wait() noexcept;
 
