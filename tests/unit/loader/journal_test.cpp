@@ -1,0 +1,202 @@
+// The boot journal: nothing sealed is lost, nothing torn is believed or written over.
+#include <catch2/catch.hpp>
+#include <sstream>
+
+#include "flash_model.hpp"
+#include "mcu_loader/core/device/journal.hpp"
+
+using namespace mcuota;
+using namespace mcuota::device;
+using namespace mcuota::test;
+
+namespace {
+
+State numbered(std::uint32_t number) {
+    State state;
+    state.phase = number % 2 == 0 ? Phase::idle : Phase::trial;
+    state.token = 0x123456789ABC0000U + number;
+    state.security_counter_floor = number;
+    state.image_sha256.fill(static_cast<std::uint8_t>(number));
+    return state;
+}
+
+std::uint32_t number_of(const State& state) {
+    return state.security_counter_floor;
+}
+
+Journal mounted(FlashModel& flash) {
+    Journal journal{flash};
+    REQUIRE(journal.mount() == Status::ok);
+    return journal;
+}
+
+}  // namespace
+
+TEST_CASE("a blank journal is idle and knows no application", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    const Journal journal = mounted(flash);
+    CHECK(journal.sequence() == 0);
+    CHECK(journal.state() == State{});
+    CHECK_FALSE(journal.doubtful());
+    CHECK(flash.operations() == 0);
+}
+
+TEST_CASE("a record keeps every field", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    journal.set_reset_cause(0x24);
+    State state;
+    state.phase = Phase::applying;
+    state.token = 0xFEDCBA9876543210U;
+    state.outcome = Status::in_progress;
+    state.cause = Status::flash_program_failed;
+    state.job = Job::recovery;
+    state.running_slot = Slot::a;
+    state.running_confirmed = true;
+    state.backup_slot = Slot::b;
+    state.target_slot = Slot::a;
+    state.dirty_units = 0x81;
+    state.security_counter_floor = 7;
+    state.trial_boots_used = 2;
+    state.attempts_used = 1;
+    state.reset_cause = 0x24;
+    state.units_done = 3;
+    state.units_total = 7;
+    state.image_sha256.fill(0xA1);
+    state.failed_sha256.fill(0xB2);
+    REQUIRE(journal.append(state) == Status::ok);
+    CHECK(mounted(flash).state() == state);
+    CHECK(flash.violation() == "");
+}
+
+TEST_CASE("the newest record wins over any number of roll-overs", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 200; ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+        if (number % 7 == 0) {
+            REQUIRE(journal.mount() == Status::ok);
+        }
+        REQUIRE(number_of(mounted(flash).state()) == number);
+        REQUIRE_FALSE(mounted(flash).doubtful());
+    }
+    CHECK(flash.violation() == "");
+    const std::uint32_t a = flash.wear(Region::flag_a, 0);
+    const std::uint32_t b = flash.wear(Region::flag_b, 0);
+    CHECK(a + b <= 200 / 8 + 200 / 7 / 8 + 2);  // eight slots a sector, one more spoiled after each mount
+    CHECK((a > b ? a - b : b - a) <= 1);
+    CHECK(flash.wear(Region::flag_a, 1024) == 0);  // the manifest slot is not touched
+}
+
+TEST_CASE("a cut in any write of the journal leaves the old or the new record, for good",
+          "[loader][journal][powercut]") {
+    constexpr std::uint32_t kWrites = 30;
+    FlashModel quiet{Geometry::small()};
+    Journal counter = mounted(quiet);
+    for (std::uint32_t number = 1; number <= kWrites; ++number) {
+        REQUIRE(counter.append(numbered(number)) == Status::ok);
+    }
+    REQUIRE(quiet.operations() > 2 * kWrites);
+    for (std::uint64_t operation = 0; operation < quiet.operations(); ++operation) {
+        for (const Tear tear : kTears) {
+            CAPTURE(operation, static_cast<int>(tear));
+            FlashModel flash{Geometry::small()};
+            Power power;
+            flash.attach(power);
+            flash.arm({operation, tear, 3, 0});
+            std::uint32_t begun = 0;
+            std::uint32_t done = 0;
+            REQUIRE(power.run([&] {
+                Journal journal{flash};
+                static_cast<void>(journal.mount());
+                for (std::uint32_t number = 1; number <= kWrites; ++number) {
+                    begun = number;
+                    static_cast<void>(journal.append(numbered(number)));
+                    done = number;
+                }
+            }) == Power::End::cut);
+            flash.power_cycle();
+            Journal journal = mounted(flash);
+            const std::uint32_t read = number_of(journal.state());
+            REQUIRE((read == done || read == begun));
+            REQUIRE(journal.settle() == Status::ok);
+            // Whatever was acted on after settling stays true at every later start.
+            for (unsigned start = 0; start < 3; ++start) {
+                flash.power_cycle();
+                REQUIRE(number_of(mounted(flash).state()) == read);
+            }
+            for (std::uint32_t number = 100; number < 120; ++number) {
+                flash.power_cycle();
+                Journal later = mounted(flash);
+                REQUIRE(later.append(numbered(number)) == Status::ok);
+                REQUIRE(number_of(mounted(flash).state()) == number);
+            }
+            REQUIRE(flash.violation() == "");
+        }
+    }
+}
+
+TEST_CASE("a record with any bit changed is not believed", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    REQUIRE(journal.append(numbered(1)) == Status::ok);
+    REQUIRE(journal.append(numbered(2)) == Status::ok);
+    for (std::size_t bit = 0; bit < 124 * 8; ++bit) {
+        FlashModel damaged = flash;
+        damaged.raw(Region::flag_a)[kJournalRecordBytes + bit / 8] ^=
+            static_cast<std::uint8_t>(1U << bit % 8);
+        REQUIRE(number_of(mounted(damaged).state()) == 1);
+    }
+}
+
+TEST_CASE("a slot that will not program is passed over", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    REQUIRE(journal.append(numbered(1)) == Status::ok);
+    unsigned faults = 2;
+    flash.set_fault([&](Region, bool erase, std::uint32_t) {
+        return !erase && faults > 0 ? (--faults, Status::nor_verify_failed) : Status::ok;
+    });
+    REQUIRE(journal.append(numbered(2)) == Status::ok);
+    CHECK(number_of(mounted(flash).state()) == 2);
+}
+
+TEST_CASE("a journal that cannot be written says so and keeps what it knew", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    REQUIRE(journal.append(numbered(1)) == Status::ok);
+    flash.set_fault([](Region, bool, std::uint32_t) { return Status::nor_timeout; });
+    for (unsigned tries = 0; tries < 20; ++tries) {
+        REQUIRE(journal.append(numbered(2)) == Status::journal_failed);
+    }
+    CHECK(number_of(journal.state()) == 1);
+    CHECK(number_of(mounted(flash).state()) == 1);
+    flash.set_fault({});
+    REQUIRE(journal.append(numbered(3)) == Status::ok);
+    CHECK(number_of(mounted(flash).state()) == 3);
+}
+
+TEST_CASE("the journal reads as text, oldest first, whole lines only", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 12; ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+    }
+    std::string text(4096, '\0');
+    text.resize(journal.text(3, text));
+    std::istringstream lines{text};
+    std::vector<std::string> read;
+    for (std::string line; std::getline(lines, line);) {
+        read.push_back(line);
+    }
+    REQUIRE(read.size() == 10);
+    CHECK(read.front().starts_with("#3 trial token 123456789abc0003"));
+    CHECK(read.back().starts_with("#12 idle token 123456789abc000c outcome unknown_token"));
+
+    for (std::size_t room = 0; room <= text.size(); ++room) {
+        std::string some(room, '\0');
+        some.resize(journal.text(3, some));
+        REQUIRE(text.starts_with(some));
+        REQUIRE((some.empty() || some.size() == text.size() || text[some.size()] == '\n'));
+    }
+}
