@@ -89,6 +89,8 @@ class TestDevice {
     JobEnd perform(const GatewayJob& job);
     /// Hash of the first `size` bytes of the running region.
     [[nodiscard]] Bytes running_bytes(std::size_t size);
+    /// Whether the running region begins with exactly these bytes.
+    [[nodiscard]] bool holds(const Bytes& image) { return running_bytes(image.size()) == image; }
     /// The journal as a fresh start would read it.
     [[nodiscard]] device::State journal();
     /// Runs `body` with mounted parts as the application (agent) or the loader.

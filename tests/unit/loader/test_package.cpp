@@ -101,7 +101,8 @@ Bytes lzma_payload(const Bytes& image, std::uint32_t dictionary_bytes) {
     lzma_options_lzma options{};
     require(!lzma_lzma_preset(&options, 6), "lzma preset");
     options.dict_size = dictionary_bytes;
-    const lzma_filter filters[] = {{LZMA_FILTER_LZMA1, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+    options.ext_size_low = static_cast<std::uint32_t>(image.size());  // the size is known: no end marker
+    const lzma_filter filters[] = {{LZMA_FILTER_LZMA1EXT, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
     Bytes out(image.size() * 2 + 1024);
     std::size_t used = 5;
     require(lzma_properties_encode(filters, out.data()) == LZMA_OK, "lzma properties");
