@@ -185,6 +185,9 @@ class Board final : private CpuBus, private DmaPort {
     Time limit_{0};
     std::uint64_t stop_tick_{0};
     bool attention_{false};  ///< look closer after the present block
+    std::uint64_t masked_until_{
+        0};  ///< instruction count before which masked interrupts are not looked at again
+    std::uint32_t masked_block_{0};  ///< where the last look found them masked
     std::optional<ResetCause> reset_request_;
     struct PendingFault {
         std::uint32_t address;

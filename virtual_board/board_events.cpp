@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint32_t kSramBase = 0x2000'0000;
 constexpr std::uint32_t kDemcr = 0xE000'EDFC;
 // A wait loop reads the same status register again after few instructions.
+/// Instructions until masked interrupts are looked at again: normally, and when the program turns in one
+/// block.
+constexpr std::uint64_t kMaskedLook = 32, kHangLook = 4096;
 constexpr std::uint64_t kWaitLoopInstructions = 64;
 constexpr unsigned kWaitLoopRepeats = 3;
 
@@ -74,6 +77,7 @@ void Board::skip_to(Time time) {
 }
 
 void Board::plan_stop() {
+    masked_until_ = 0;
     stop_tick_ = std::min(clock_.ticks_at(next_event()), clock_.ticks_at(limit_));
     attention_ = reset_request_ || pending_fault_ || flash_->busy() || nvic_->anything_pending();
 }
@@ -120,14 +124,20 @@ void Board::after_access() {
 bool Board::block_done(std::uint32_t instructions, std::uint32_t next) {
     clock_.count(instructions);
     instructions_ += instructions;
-    if (clock_.ticks() < stop_tick_ && !attention_) return true;
+    if (clock_.ticks() < stop_tick_ && (!attention_ || instructions_ < masked_until_)) return true;
     clock_.sync();
     work_off_events();
     plan_stop();
     if (clock_.now() >= limit_ || reset_request_ || pending_fault_ ||
         flash_->stalls(next < kFlashBase ? next + kFlashBase : next))
         return false;
-    return !nvic_->anything_pending() || !nvic_->next(masks());
+    if (!nvic_->anything_pending()) return true;
+    if (nvic_->next(masks())) return false;
+    // Pending, but masked: the masks have no hook, so look again soon. A program that hangs in one block
+    // cannot unmask anything; looking at every turn of it would cost a hundred times its own time.
+    if (!flash_->busy()) masked_until_ = instructions_ + (next == masked_block_ ? kHangLook : kMaskedLook);
+    masked_block_ = next;
+    return true;
 }
 
 bool Board::gate_open(const Slot& slot, std::uint32_t address) {
@@ -143,6 +153,7 @@ bool Board::gate_open(const Slot& slot, std::uint32_t address) {
 void Board::bus_fault(std::uint32_t address, bool writing) {
     if (!pending_fault_) pending_fault_ = PendingFault{address, writing};
     attention_ = true;
+    masked_until_ = 0;
 }
 
 /// A wait loop that reads a status register cannot see anything new before the next event: go there.

@@ -33,6 +33,7 @@ void Board::request_reset(ResetCause cause) {
     if (!powered_ || reset_request_) return;
     reset_request_ = cause;
     attention_ = true;
+    masked_until_ = 0;
 }
 
 void Board::do_reset() {
