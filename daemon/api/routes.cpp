@@ -79,9 +79,13 @@ std::optional<Refusal> take_query(Route& out, const std::string& key, const std:
             return bad("limit=" + value + " is not a number from 1 to " + std::to_string(kJobsLimitMax));
         out.filter.limit = *limit;
     } else if (out.action == Action::events && key == "job") {
-        const auto id = number<std::int64_t>(value);
-        if (!id || *id < 1) return bad("job=" + value + " is not a job number");
-        out.only = *id;
+        for (const std::string_view text : split(value, ',')) {
+            const auto id = number<std::int64_t>(text);
+            if (!id || *id < 1) return bad("\"" + std::string(text) + "\" is not a job number");
+            if (out.only.size() >= kEventJobsMax)
+                return bad("job= names more than " + std::to_string(kEventJobsMax) + " jobs");
+            out.only.push_back(*id);
+        }
     } else {
         return bad("this address knows no query key \"" + key + "\"");
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "daemon/api/backend.hpp"
 
@@ -23,16 +24,16 @@ enum class Action : std::uint8_t {
     cancel,   ///< POST /v1/jobs/{id}/cancel
     retry,    ///< POST /v1/jobs/{id}/retry
     upload,   ///< POST /v1/packages
-    events,   ///< GET /v1/events?job=
+    events,   ///< GET /v1/events?job=ID,ID
 };
 
 /// A request that makes sense.
 struct Route {
     Action action{Action::status};
-    std::string name;                  ///< of the device
-    std::int64_t id{0};                ///< of the job
-    JobFilter filter;                  ///< jobs
-    std::optional<std::int64_t> only;  ///< events: of this job alone
+    std::string name;                ///< of the device
+    std::int64_t id{0};              ///< of the job
+    JobFilter filter;                ///< jobs
+    std::vector<std::int64_t> only;  ///< events: of these jobs alone; empty: of everything
     /// Needs the right to change things, not only to read.
     [[nodiscard]] bool changes() const noexcept;
 };
@@ -43,6 +44,9 @@ struct Refusal {
     Error error;
     std::string allow;  ///< 405: the methods this address knows
 };
+
+/// Most jobs one event stream can be asked for by number.
+inline constexpr std::size_t kEventJobsMax = 256;
 
 /// Most jobs one answer lists.
 inline constexpr std::uint32_t kJobsLimitMax = 1000;

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/buffer.hpp>
@@ -127,11 +128,11 @@ std::pair<std::string, std::string> render(const Event& event) {
     return std::visit(Visitor{}, event);
 }
 
-/// Whether a listener for job `only` (or everything) wants the event.
-bool wanted(const std::optional<std::int64_t>& only, const Event& event) {
-    if (!only) return true;
+/// Whether a listener for the jobs `only` (empty: for everything) wants the event.
+bool wanted(const std::vector<std::int64_t>& only, const Event& event) {
+    if (only.empty()) return true;
     const auto* job = std::get_if<JobView>(&event);
-    return job != nullptr && job->id == *only;
+    return job != nullptr && std::find(only.begin(), only.end(), job->id) != only.end();
 }
 
 /// Runs `work` on a thread of the pool and comes back with its value.
@@ -161,7 +162,7 @@ struct Connection {
     // Event streams only.
     bool listening{false};
     bool closed{false};
-    std::optional<std::int64_t> only;
+    std::vector<std::int64_t> only;
     EventQueue events{kEventThingsMax};
     asio::steady_timer wake;
 
@@ -476,11 +477,12 @@ awaitable<void> Server::Core::refuse(ConnectionPtr connection, Reply reply) {
 /// Puts the present state in front of what will change. A reply when there is nothing to listen to.
 std::optional<Reply> Server::Core::first_events(Connection& connection) {
     Result<std::vector<JobView>> jobs = std::vector<JobView>{};
-    if (connection.only) {
-        auto job = backend.job(*connection.only);
+    for (const std::int64_t id : connection.only) {
+        auto job = backend.job(id);
         if (!job) return reply_for(job.error());
         jobs->push_back(std::move(*job));
-    } else {
+    }
+    if (connection.only.empty()) {
         JobFilter unfinished;
         for (const std::string_view state : kJobStates)
             if (!is_finished(state)) unfinished.states.emplace_back(state);
@@ -497,7 +499,7 @@ std::optional<Reply> Server::Core::first_events(Connection& connection) {
 }
 
 awaitable<void> Server::Core::stream_events(ConnectionPtr connection, Route route) {
-    connection->only = route.only;
+    connection->only = std::move(route.only);
     std::optional<Reply> refusal;
     if (listeners >= options.event_streams_max)
         refusal = reply_for(busy("too many are listening already"));

@@ -60,7 +60,8 @@ TEST_CASE("the filters of the job list are read", "[api]") {
     CHECK(filter.device == "pump-3");
     CHECK(*filter.since_ms == kNow - 7'200'000);
     CHECK(filter.limit == 7);
-    CHECK(*std::get<Route>(route("GET", "/v1/events?job=12", kNow)).only == 12);
+    CHECK(std::get<Route>(route("GET", "/v1/events?job=12,13", kNow)).only ==
+          std::vector<std::int64_t>{12, 13});
 }
 
 TEST_CASE("what is not served is refused with the fitting status", "[api]") {
@@ -95,6 +96,7 @@ TEST_CASE("what is not served is refused with the fitting status", "[api]") {
         {"GET", "/v1/devices/%0", 400, "usage", "broken % escape"},
         {"GET", "/v1/devices/%00", 400, "usage", "broken % escape"},
         {"GET", "/v1/jobs?device=%", 400, "usage", "broken % escape"},
+        {"GET", "/v1/events?job=1,", 400, "usage", "not a job number"},
         {"GET", "/v1/events?job=x", 400, "usage", "not a job number"},
     };
     for (const Row& row : rows) {
