@@ -21,7 +21,8 @@ constexpr Row kRows[] = {
 };
 
 // Codes read back from a database written by a newer version may be unknown here.
-constexpr Row kUnknown{ErrorCode::internal, ErrorClass::final, 1, "unknown", "an error this version does not know"};
+constexpr Row kUnknown{ErrorCode::internal, ErrorClass::final, 1, "unknown",
+                       "an error this version does not know"};
 
 constexpr const Row& row(ErrorCode code) noexcept {
     for (const Row& candidate : kRows)
@@ -29,7 +30,7 @@ constexpr const Row& row(ErrorCode code) noexcept {
     return kUnknown;
 }
 
-}    // namespace
+}  // namespace
 
 ErrorClass error_class(ErrorCode code) noexcept {
     return row(code).cls;
@@ -46,10 +47,14 @@ int exit_code(ErrorCode code) noexcept {
 
 std::string_view to_string(ErrorClass cls) noexcept {
     switch (cls) {
-        case ErrorClass::transient: return "transient";
-        case ErrorClass::needs_new_url: return "needs_new_url";
-        case ErrorClass::needs_operator: return "needs_operator";
-        case ErrorClass::final: return "final";
+        case ErrorClass::transient:
+            return "transient";
+        case ErrorClass::needs_new_url:
+            return "needs_new_url";
+        case ErrorClass::needs_operator:
+            return "needs_operator";
+        case ErrorClass::final:
+            return "final";
     }
     return "unknown";
 }
@@ -68,4 +73,4 @@ std::string Error::line() const {
     return out;
 }
 
-}    // namespace mcuota
+}  // namespace mcuota

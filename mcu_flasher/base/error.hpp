@@ -9,15 +9,15 @@ namespace mcuota {
 
 /// What kind of answer an error asks for. Stored: append only.
 enum class ErrorClass : std::uint8_t {
-    transient = 0,         ///< trying again later may help
-    needs_new_url = 1,     ///< the cloud must issue a fresh download address
-    needs_operator = 2,    ///< a person must mend something first
-    final = 3,             ///< trying again cannot help
+    transient = 0,       ///< trying again later may help
+    needs_new_url = 1,   ///< the cloud must issue a fresh download address
+    needs_operator = 2,  ///< a person must mend something first
+    final = 3,           ///< trying again cannot help
 };
 
 /// Stable error numbers (errors.def). Stored in the database and told to clouds: append only.
 enum class ErrorCode : std::uint16_t {
-#define MCUOTA_ERROR(name, number, cls, exit_code, summary) name = number,
+#define MCUOTA_ERROR(name, number, cls, exit_code, summary) name = (number),
 #include "mcu_flasher/base/errors.def"
 #undef MCUOTA_ERROR
 };
@@ -34,9 +34,12 @@ enum class ErrorCode : std::uint16_t {
 /// Why something could not be done.
 struct Error {
     ErrorCode code{ErrorCode::internal};
-    std::string what;    ///< what happened, with names and figures: "device pump-3 answered hash 7f…, needs 91…"
-    std::string next{};    ///< what helps, best as a command: "send the full image: mcuota job retry 192 --full"
-    /// Number of the device's own status (mcu_loader/core/status.def) when the device gave the reason, else 0.
+    std::string
+        what;  ///< what happened, with names and figures: "device pump-3 answered hash 7f…, needs 91…"
+    std::string
+        next{};  ///< what helps, best as a command: "send the full image: mcuota job retry 192 --full"
+    /// Number of the device's own status (mcu_loader/core/status.def) when the device gave the reason, else
+    /// 0.
     std::uint16_t device_status{0};
 
     /// The same error, with the step it interrupted put in front: "while opening pump-3: …".
@@ -46,4 +49,4 @@ struct Error {
     [[nodiscard]] std::string line() const;
 };
 
-}    // namespace mcuota
+}  // namespace mcuota

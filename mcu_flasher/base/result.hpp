@@ -1,6 +1,6 @@
 #pragma once
-// Value-or-error return type used on the host side. Errors are values; exceptions stay at the edge of the libraries
-// that throw them.
+// Value-or-error return type used on the host side. Errors are values; exceptions stay at the edge of the
+// libraries that throw them.
 
 #include <cassert>
 #include <optional>
@@ -15,8 +15,8 @@ namespace mcuota {
 template <class T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : data_(std::in_place_index<0>, std::move(value)) {}        // NOLINT: implicit by design
-    Result(Error error) : data_(std::in_place_index<1>, std::move(error)) {}    // NOLINT: implicit by design
+    Result(T value) : data_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit by design
+    Result(Error error) : data_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit by design
 
     [[nodiscard]] bool ok() const noexcept { return data_.index() == 0; }
     explicit operator bool() const noexcept { return ok(); }
@@ -61,7 +61,7 @@ template <>
 class [[nodiscard]] Result<void> {
   public:
     Result() = default;
-    Result(Error error) : error_(std::move(error)) {}    // NOLINT: implicit by design
+    Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit by design
 
     [[nodiscard]] bool ok() const noexcept { return !error_.has_value(); }
     explicit operator bool() const noexcept { return ok(); }
@@ -82,4 +82,4 @@ class [[nodiscard]] Result<void> {
     std::optional<Error> error_;
 };
 
-}    // namespace mcuota
+}  // namespace mcuota

@@ -1,5 +1,6 @@
 #pragma once
-// The signed manifest of a package: parsing and encoding of its one valid byte form (docs/package-format.md §3).
+// The signed manifest of a package: parsing and encoding of its one valid byte form (docs/package-format.md
+// §3).
 
 #include <array>
 #include <cstddef>
@@ -20,18 +21,18 @@ constexpr std::size_t kPayloadsMax = 16;
 
 /// How a payload encodes the image. Wire value: append only.
 enum class PayloadKind : std::uint8_t {
-    raw = 1,           ///< the image itself
-    lzma = 2,          ///< 5 bytes LZMA properties, then a raw LZMA1 stream without end marker
-    lzma_thumb = 3,    ///< as lzma, of the image after the ARM-Thumb branch filter (xz filter id 0x08, start 0)
-    hdiffsf20 = 4,     ///< HDiffPatch single stream
-    hdiff13 = 5,       ///< HDiffPatch four sections
-    relocated = 6,     ///< our relocation-predicting delta
+    raw = 1,         ///< the image itself
+    lzma = 2,        ///< 5 bytes LZMA properties, then a raw LZMA1 stream without end marker
+    lzma_thumb = 3,  ///< as lzma, of the image after the ARM-Thumb branch filter (xz filter id 0x08, start 0)
+    hdiffsf20 = 4,   ///< HDiffPatch single stream
+    hdiff13 = 5,     ///< HDiffPatch four sections
+    relocated = 6,   ///< our relocation-predicting delta
 };
 
 /// Signature algorithm. Wire value: append only.
 enum class SignatureAlgorithm : std::uint8_t {
-    ecdsa_p256_sha256 = 1,        ///< signature = r||s, 64 bytes
-    rsa_2048_pkcs1_sha256 = 2,    ///< signature = 256 bytes
+    ecdsa_p256_sha256 = 1,      ///< signature = r||s, 64 bytes
+    rsa_2048_pkcs1_sha256 = 2,  ///< signature = 256 bytes
 };
 
 /// First 8 bytes of SHA-256 over the public key's DER SubjectPublicKeyInfo.
@@ -49,10 +50,10 @@ struct BoundedText {
 struct PayloadEntry {
     PayloadKind kind{PayloadKind::raw};
     std::uint32_t size_bytes{0};
-    Sha256Digest sha256{};                 ///< of the payload's bytes
-    std::uint32_t base_size_bytes{0};      ///< deltas: size of the base image; else 0
-    Sha256Digest base_sha256{};            ///< deltas: hash of the base image; else zeros
-    std::uint32_t memory_bytes{0};         ///< RAM the decoder needs, dictionary included
+    Sha256Digest sha256{};             ///< of the payload's bytes
+    std::uint32_t base_size_bytes{0};  ///< deltas: size of the base image; else 0
+    Sha256Digest base_sha256{};        ///< deltas: hash of the base image; else zeros
+    std::uint32_t memory_bytes{0};     ///< RAM the decoder needs, dictionary included
 };
 
 /// The manifest, decoded.
@@ -65,19 +66,20 @@ struct Manifest {
     std::uint32_t load_address{0};
     SignatureAlgorithm algorithm{SignatureAlgorithm::ecdsa_p256_sha256};
     KeyId key_id{};
-    std::uint32_t flags{0};                ///< kFlag…
+    std::uint32_t flags{0};  ///< kFlag…
     std::uint8_t payload_count{0};
     std::array<PayloadEntry, kPayloadsMax> payloads{};
 };
 
-constexpr std::uint32_t kFlagAllowDerived = 1U << 0;    ///< payloads not listed may carry this manifest, too
+constexpr std::uint32_t kFlagAllowDerived = 1U << 0;  ///< payloads not listed may carry this manifest, too
 
-/// Decodes `bytes`. Refuses with manifest_malformed whatever encode_manifest() would not have written: wrong order,
-/// duplicate or unknown fields, bad lengths, characters outside [A-Za-z0-9._+-], trailing bytes, zero sizes.
+/// Decodes `bytes`. Refuses with manifest_malformed whatever encode_manifest() would not have written: wrong
+/// order, duplicate or unknown fields, bad lengths, characters outside [A-Za-z0-9._+-], trailing bytes, zero
+/// sizes.
 [[nodiscard]] Status parse_manifest(std::span<const std::uint8_t> bytes, Manifest& out) noexcept;
 
-/// Writes the one valid form. Returns the number of bytes, or 0 when `out` is too small or `manifest` cannot be
-/// expressed (an empty text, a size of zero, characters outside the set).
+/// Writes the one valid form. Returns the number of bytes, or 0 when `out` is too small or `manifest` cannot
+/// be expressed (an empty text, a size of zero, characters outside the set).
 [[nodiscard]] std::size_t encode_manifest(const Manifest& manifest, std::span<std::uint8_t> out) noexcept;
 
-}    // namespace mcuota
+}  // namespace mcuota

@@ -1,6 +1,7 @@
 #pragma once
-// Turns a payload into the image: one door for every payload kind. Input is pulled, old is read at random, the image
-// is pushed strictly forward. The loader calls it twice: once to rehearse (sink = hash), once to apply (sink = flash).
+// Turns a payload into the image: one door for every payload kind. Input is pulled, old is read at random,
+// the image is pushed strictly forward. The loader calls it twice: once to rehearse (sink = hash), once to
+// apply (sink = flash).
 
 #include <cstddef>
 #include <cstdint>
@@ -31,15 +32,16 @@ class ByteSink {
 };
 
 /// Decodes `payload` of `kind` into exactly `image_size_bytes` of output.
-/// Checks before the first output byte that everything the headers ask for fits `work` (memory_budget otherwise).
-/// `base` is needed for deltas, null otherwise. Errors: payload_malformed (also too short, too long, left-over input),
-/// payload_unsupported, memory_budget, or whatever a source or sink answered.
+/// Checks before the first output byte that everything the headers ask for fits `work` (memory_budget
+/// otherwise). `base` is needed for deltas, null otherwise. Errors: payload_malformed (also too short, too
+/// long, left-over input), payload_unsupported, memory_budget, or whatever a source or sink answered.
 [[nodiscard]] Status decode_payload(PayloadKind kind, ByteSource& payload, ByteSource* base,
                                     std::uint32_t image_size_bytes, std::span<std::uint8_t> work,
                                     ByteSink& sink) noexcept;
 
-/// RAM decode_payload() will ask of `work` for this payload, from its headers alone; 0 when they make no sense.
+/// RAM decode_payload() will ask of `work` for this payload, from its headers alone; 0 when they make no
+/// sense.
 [[nodiscard]] std::uint32_t payload_memory_bytes(PayloadKind kind, ByteSource& payload,
                                                  std::uint32_t image_size_bytes) noexcept;
 
-}    // namespace mcuota
+}  // namespace mcuota

@@ -19,9 +19,9 @@ class Sha256 {
     [[nodiscard]] Sha256Digest digest() const noexcept;
 
   private:
-    alignas(8) std::array<std::uint8_t, 128> context_;    ///< br_sha256_context; size asserted in sha256.cpp
+    alignas(8) std::array<std::uint8_t, 128> context_;  ///< br_sha256_context; size asserted in sha256.cpp
 };
 
 [[nodiscard]] Sha256Digest sha256(std::span<const std::uint8_t> bytes) noexcept;
 
-}    // namespace mcuota
+}  // namespace mcuota

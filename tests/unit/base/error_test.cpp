@@ -23,7 +23,8 @@ TEST_CASE("error numbers and names are unique", "[base]") {
 }
 
 TEST_CASE("an error says what, code and next step in one line", "[base]") {
-    Error error{ErrorCode::wrong_hardware, "package is for pump-2, device is pump-3", "use the package for pump-3", 0};
+    Error error{ErrorCode::wrong_hardware, "package is for pump-2, device is pump-3",
+                "use the package for pump-3", 0};
     CHECK(error.line() ==
           "package is for pump-2, device is pump-3 (wrong_hardware); use the package for pump-3");
     CHECK(exit_code(error.code) == 4);

@@ -189,6 +189,16 @@ TEST_CASE("one byte of memory too little is refused before any output", "[core][
     }
 }
 
+TEST_CASE("decoder memory is the documented sum", "[core][decoder]") {
+    const Bytes plain = image(70000, Content::code);
+    MemorySource source(encode_lzma(plain, false));  // lc 3, lp 0, dictionary 64 KiB
+    CHECK(payload_memory_bytes(PayloadKind::raw, source, 70000) == 512);
+    CHECK(payload_memory_bytes(PayloadKind::lzma, source, 70000) == 2 * (1846 + 768 * 8) + 65536 + 513);
+    CHECK(payload_memory_bytes(PayloadKind::lzma, source, 7000) == 2 * (1846 + 768 * 8) + 7000 + 513);
+    CHECK(payload_memory_bytes(PayloadKind::lzma_thumb, source, 70000) ==
+          2 * (1846 + 768 * 8) + 65536 + 1025);
+}
+
 TEST_CASE("decoding works at any alignment of the work memory", "[core][decoder]") {
     const Bytes plain = image(9000, Content::code);
     MemorySource source(encode_lzma(plain, true));
