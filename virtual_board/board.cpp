@@ -66,9 +66,7 @@ void Board::build_models() {
     rcc_ = std::make_unique<Rcc>(clock_, config_.hse_hz, config_.lsi_hz, std::move(rcc_hooks));
     FlashController::Hooks flash_hooks;
     flash_hooks.content_changed = [this](std::uint32_t begin, std::uint32_t end) {
-        if (!cpu_) return;
-        cpu_->code_changed(begin, end);
-        cpu_->code_changed(begin - kFlashBase, end - kFlashBase);  // the alias at 0
+        if (cpu_) cpu_->code_changed(begin, end);
     };
     flash_hooks.note = note_hook;
     flash_hooks.bus_error = [this] { bus_fault(0x4002'3C04, true); };
@@ -186,8 +184,7 @@ void Board::power_off(bool vbat) {
     flash_->power_cut();
     nor_->power_cut();
     powered_ = false;
-    sleeping_ = locked_up_ = false;
-    idle_ = true;
+    sleeping_ = waiting_ = locked_up_ = false;
     reset_request_.reset();
     pending_fault_.reset();
     for (const Slot& slot : bus_.slots())

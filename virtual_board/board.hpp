@@ -76,7 +76,7 @@ class Board final : private CpuBus, private DmaPort {
     /// When anything next happens without the CPU's doing.
     [[nodiscard]] Time next_event() const;
     /// True while the CPU sleeps, stalls, is locked up or only waits for an event.
-    [[nodiscard]] bool idle() const noexcept { return idle_; }
+    [[nodiscard]] bool idle() const;
     /// Virtual time passed idle with nothing but periodic timers ahead: the part a host may slow down.
     [[nodiscard]] Time idle_time() const noexcept { return idle_time_; }
 
@@ -130,7 +130,7 @@ class Board final : private CpuBus, private DmaPort {
     void update_lines();
     void plan_stop();
     [[nodiscard]] bool only_periodic_ahead() const;
-    [[nodiscard]] bool wait_skipped(const Slot& slot, std::uint32_t address, std::uint32_t value);
+    void recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_t value);
     [[nodiscard]] bool gate_open(const Slot& slot, std::uint32_t address);
     void bus_fault(std::uint32_t address, bool writing);
     [[nodiscard]] std::uint32_t bit_band_read(std::uint32_t address);
@@ -180,7 +180,7 @@ class Board final : private CpuBus, private DmaPort {
     bool powered_{false};
     bool sleeping_{false};
     bool locked_up_{false};
-    bool idle_{false};
+    bool waiting_{false};  ///< in a loop that polls a status register
     Time idle_time_{0};
     Time limit_{0};
     std::uint64_t stop_tick_{0};

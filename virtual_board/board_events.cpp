@@ -17,6 +17,8 @@ constexpr std::uint32_t kDemcr = 0xE000'EDFC;
 constexpr std::uint64_t kMaskedLook = 32, kHangLook = 4096;
 constexpr std::uint64_t kWaitLoopInstructions = 64;
 constexpr unsigned kWaitLoopRepeats = 3;
+// Shorter waits are cheaper to execute than to skip.
+constexpr Time kWaitWorthSkipping = 1 * kMicrosecond;
 
 /// Which stream and channel serve a peripheral's request (fact sheet 5.2).
 struct DmaRoute {
@@ -128,7 +130,7 @@ bool Board::block_done(std::uint32_t instructions, std::uint32_t next) {
     clock_.sync();
     work_off_events();
     plan_stop();
-    if (clock_.now() >= limit_ || reset_request_ || pending_fault_ ||
+    if (waiting_ || clock_.now() >= limit_ || reset_request_ || pending_fault_ ||
         flash_->stalls(next < kFlashBase ? next + kFlashBase : next))
         return false;
     if (!nvic_->anything_pending()) return true;
@@ -156,8 +158,10 @@ void Board::bus_fault(std::uint32_t address, bool writing) {
     masked_until_ = 0;
 }
 
-/// A wait loop that reads a status register cannot see anything new before the next event: go there.
-bool Board::wait_skipped(const Slot& slot, std::uint32_t address, std::uint32_t value) {
+/// A loop that waits for a status register cannot see anything new before the next event. It is stopped after
+/// the present block; run() then goes straight to that event. Done there and not here, so that the result
+/// does not depend on where the caller's time slices end.
+void Board::recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_t value) {
     const bool again = address == wait_address_ && value == wait_value_ &&
                        instructions_ - wait_instructions_ <= kWaitLoopInstructions;
     wait_repeats_ = again ? wait_repeats_ + 1 : 0;
@@ -165,14 +169,10 @@ bool Board::wait_skipped(const Slot& slot, std::uint32_t address, std::uint32_t 
     wait_value_ = value;
     wait_instructions_ = instructions_;
     if (wait_repeats_ < kWaitLoopRepeats || !slot.device->status_register((address - slot.base) & ~3u))
-        return false;
-    if (nvic_->anything_pending() || reset_request_ || clock_.now() >= limit_) return false;
-    const Time event = std::min(next_event(), limit_);
-    if (event <= clock_.now()) return false;
-    idle_ = true;
-    skip_to(event);
-    work_off_events();
-    return true;
+        return;
+    if (next_event() <= clock_.now() + kWaitWorthSkipping) return;
+    waiting_ = true;
+    attention_ = true;
 }
 
 std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
@@ -188,9 +188,9 @@ std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
         return 0;
     }
     if (!gate_open(*slot, address)) return 0;
-    std::uint32_t value = Bus::read(*slot, address, size_bytes);
-    if (wait_skipped(*slot, address, value)) value = Bus::read(*slot, address, size_bytes);
+    const std::uint32_t value = Bus::read(*slot, address, size_bytes);
     after_access();
+    recognise_wait(*slot, address, value);
     return value;
 }
 
@@ -280,7 +280,6 @@ bool Board::dma_write(std::uint32_t address, unsigned size_bytes, std::uint32_t 
 
 void Board::run(Time limit) {
     limit_ = limit;
-    idle_ = true;  // until an instruction is executed that is no part of a wait
     while (clock_.now() < limit) {
         if (!powered_) {
             clock_.advance_to(limit);
@@ -309,20 +308,28 @@ void Board::run(Time limit) {
             skip_to(horizon);
             continue;
         }
-        if (deliver_pending()) sleeping_ = false;
+        if (deliver_pending()) sleeping_ = waiting_ = false;
         if (sleeping_ && nvic_->anything_pending() && nvic_->wakes(masks())) sleeping_ = false;
         if (sleeping_) {
             skip_to(horizon);
             continue;
         }
+        if (waiting_) {
+            skip_to(horizon);
+            if (next_event() <= limit) waiting_ = false;  // something happens: look at the register again
+            continue;
+        }
         plan_stop();
-        const std::uint64_t before = instructions_;
-        idle_ = false;
         const Cpu::Stop stop = cpu_->run();
         clock_.sync();
-        if (instructions_ - before < 200 && wait_repeats_ > kWaitLoopRepeats) idle_ = true;
         handle_stop(stop);
     }
+}
+
+bool Board::idle() const {
+    if (!powered_ || sleeping_ || waiting_ || locked_up_) return true;
+    const std::uint32_t pc = cpu_->get(Reg::pc);
+    return flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc);
 }
 
 }  // namespace mcuota::board

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::uint32_t kNeverExecuted = 0xF000'0000;
 constexpr std::size_t kBlockCacheEntries = 1u << 16;
-constexpr std::uint32_t kPageBytes = 4096;
 
 constexpr std::array<int, 16> kRegisterIds{
     UC_ARM_REG_R0,   UC_ARM_REG_R1,      UC_ARM_REG_R2,      UC_ARM_REG_R3,
@@ -36,7 +35,8 @@ struct CpuHooks {
         cpu.split_store_left_ = 0;
         cpu.block_address_ = static_cast<std::uint32_t>(address);
         cpu.block_instructions_ = cpu.instructions_of(cpu.block_address_, size);
-        if (!cpu.bus_.block_done(done, cpu.block_address_)) {
+        const bool go_on = cpu.bus_.block_done(done, cpu.block_address_);
+        if (!go_on || !cpu.stale_.empty()) {
             cpu.block_instructions_ = 0;  // it has not been executed
             cpu.stop_asked_ = true;
             uc_emu_stop(engine);
@@ -81,6 +81,12 @@ struct CpuHooks {
 Cpu::Cpu(CpuBus& bus, const std::vector<MemoryRegion>& regions)
     : bus_(bus), regions_(regions), sizes_(kBlockCacheEntries) {
     std::sort(regions_.begin(), regions_.end(), [](const auto& a, const auto& b) { return a.base < b.base; });
+    // The read-only code region with the highest base is the flash; the one at 0 is its alias.
+    for (const MemoryRegion& region : regions_)
+        if (region.executable && !region.writable) {
+            code_base_ = region.base;
+            translated_.assign(region.size_bytes / kGranuleBytes, false);
+        }
     // UC_MODE_MCLASS would silently select another core; the model is chosen by name instead.
     uc_err error = uc_open(UC_ARCH_ARM, UC_MODE_THUMB, &engine_);
     if (error == UC_ERR_OK) error = uc_ctl_set_cpu_model(engine_, UC_CPU_ARM_CORTEX_M4);
@@ -98,7 +104,10 @@ int Cpu::map() {
         std::uint32_t rights = UC_PROT_READ;
         if (region.writable) rights |= UC_PROT_WRITE;
         if (region.executable) rights |= UC_PROT_EXEC;
-        const uc_err error = uc_mem_map_ptr(engine_, region.base, region.size_bytes, rights, region.bytes);
+        uc_err error = uc_mem_map_ptr(engine_, region.base, region.size_bytes, rights, region.bytes);
+        // Mapping alone does not make the engine discard stores into read-only memory; setting the rights
+        // again does.
+        if (error == UC_ERR_OK) error = uc_mem_protect(engine_, region.base, region.size_bytes, rights);
         if (error != UC_ERR_OK) return error;
     }
     // Everything between the memory regions answers through the bus: peripherals there, bus faults elsewhere.
@@ -142,6 +151,10 @@ std::uint8_t* Cpu::memory(std::uint32_t address, std::uint32_t size_bytes, bool 
     return nullptr;
 }
 
+std::size_t Cpu::granule(std::uint32_t address) const noexcept {
+    return (address >= code_base_ ? address - code_base_ : address) / kGranuleBytes;
+}
+
 std::uint16_t Cpu::halfword(std::uint32_t address) const noexcept {
     std::uint16_t value = 0;
     if (const std::uint8_t* at = memory(address, 2, false)) std::memcpy(&value, at, 2);
@@ -155,10 +168,14 @@ std::uint32_t Cpu::instructions_of(std::uint32_t address, std::uint32_t size_byt
     for (std::uint32_t at = 0; at < size_bytes; ++count)
         at += halfword(address + at) >= 0xE800 ? 4 : 2;
     entry = {address, size_bytes, count};
+    for (std::size_t at = granule(address);
+         at <= granule(address + size_bytes - 1) && at < translated_.size(); ++at)
+        translated_[at] = true;
     return count;
 }
 
 Cpu::Stop Cpu::run() {
+    drop_stale_code();
     stop_asked_ = false;
     interrupt_.reset();
     block_instructions_ = 0;
@@ -231,8 +248,24 @@ void Cpu::refresh_mode() {
 }
 
 void Cpu::code_changed(std::uint32_t begin, std::uint32_t end) {
-    uc_ctl_remove_cache(engine_, begin, end);
-    if (end - begin >= kPageBytes) std::fill(sizes_.begin(), sizes_.end(), BlockSize{});
+    const std::size_t first = granule(begin);
+    const std::size_t last = granule(end - 1);
+    if (first >= translated_.size()) return;
+    const auto from = translated_.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto to = translated_.begin() + static_cast<std::ptrdiff_t>(std::min(last + 1, translated_.size()));
+    if (std::find(from, to, true) == to) return;  // never executed: nothing is translated
+    std::fill(from, to, false);
+    stale_.emplace_back(begin, end);
+}
+
+void Cpu::drop_stale_code() {
+    if (stale_.empty()) return;
+    for (const auto& [begin, end] : stale_) {
+        uc_ctl_remove_cache(engine_, begin, end);
+        uc_ctl_remove_cache(engine_, begin - code_base_, end - code_base_);  // the alias at 0
+    }
+    stale_.clear();
+    std::fill(sizes_.begin(), sizes_.end(), BlockSize{});
 }
 
 }  // namespace mcuota::board

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 struct uc_struct;
@@ -93,7 +94,8 @@ class Cpu {
     /// First address of the block being executed.
     [[nodiscard]] std::uint32_t block() const noexcept { return block_address_; }
 
-    /// Code in [begin, end) has changed: translated blocks are thrown away.
+    /// Flash content in [begin, end) has changed: blocks translated from it are thrown away before the next
+    /// block runs. May be called from inside a bus access: the engine itself is not touched there.
     void code_changed(std::uint32_t begin, std::uint32_t end);
 
     /// Host address of plain memory, or null. `writing` refuses read-only regions.
@@ -114,6 +116,10 @@ class Cpu {
     };
     [[nodiscard]] std::uint32_t instructions_of(std::uint32_t address, std::uint32_t size_bytes);
     [[nodiscard]] std::uint16_t halfword(std::uint32_t address) const noexcept;
+    /// Index of the piece of flash an address (or its alias at 0) lies in; other addresses give one beyond
+    /// the end.
+    [[nodiscard]] std::size_t granule(std::uint32_t address) const noexcept;
+    void drop_stale_code();
     [[nodiscard]] int map();
     [[nodiscard]] int add_hooks();
 
@@ -123,6 +129,10 @@ class Cpu {
     std::vector<MemoryRegion> regions_;
     std::vector<std::unique_ptr<Hole>> holes_;
     std::vector<BlockSize> sizes_;
+    static constexpr std::uint32_t kGranuleBytes = 64;
+    std::uint32_t code_base_{0};
+    std::vector<bool> translated_;  ///< pieces of flash the engine may hold translations of
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> stale_;
     std::uint32_t pc_{0};
     std::uint32_t block_address_{0};
     std::uint32_t block_instructions_{0};

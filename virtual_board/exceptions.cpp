@@ -44,7 +44,7 @@ void Board::do_reset() {
         rcc_->note_reset(cause);
     }
     pending_fault_.reset();
-    sleeping_ = locked_up_ = false;
+    sleeping_ = waiting_ = locked_up_ = false;
     wait_repeats_ = 0;
     for (const Slot& slot : bus_.slots())
         slot.device->reset();
