@@ -13,6 +13,7 @@ constexpr Micros kHelloWaitMax = 600 * kMicrosPerMs;
 // A device that switched its speed and heard nothing is back at the base speed after 500 ms
 // (docs/link-protocol.md §5).
 constexpr Micros kFallBackWait = 600 * kMicrosPerMs;
+constexpr Micros kSwitchPause = 20 * kMicrosPerMs;  // for the device to follow
 constexpr Patience kSpeedPatience{200, 400, 1'500};
 constexpr Patience kProofPatience{80, 120, 400};
 // Bytes a line at a wrong speed would not carry through by accident.
@@ -94,6 +95,7 @@ void ConnectMachine::on_time(Channel& channel, Micros now) {
         return settle(channel, now);
     }
     if (now < deadline_) return;
+    if (stage_ == Stage::switching) return prove_speed(channel, now);
     if (now >= give_up_at_ && stage_ == Stage::hello) {
         if (installing_) return fail({Failure::Kind::installing});
         const bool heard_bytes = channel.bytes_heard() != bytes_before_;
@@ -116,6 +118,11 @@ void ConnectMachine::settle(Channel& channel, Micros now) {
         return give_up_speed(channel, now);
     }
     channel.set_baud(options_.wanted_baud);
+    stage_ = Stage::switching;
+    deadline_ = now + kSwitchPause;
+}
+
+void ConnectMachine::prove_speed(Channel& channel, Micros now) {
     stage_ = Stage::proof;
     ask_.begin(channel, link::Type::echo, channel.session().number, {kProofBytes.begin(), kProofBytes.end()},
                kProofPatience, now);

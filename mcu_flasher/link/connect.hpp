@@ -31,11 +31,12 @@ class ConnectMachine final : public Machine {
     [[nodiscard]] bool speed_given_up() const noexcept { return speed_given_up_; }
 
   private:
-    enum class Stage : std::uint8_t { hello, speed, proof, fall_back };
+    enum class Stage : std::uint8_t { hello, speed, switching, proof, fall_back };
 
     void say_hello(Channel& channel, Micros now);
     void on_hello_answer(Channel& channel, const link::HelloAnswer& answer, Micros now);
     void settle(Channel& channel, Micros now);
+    void prove_speed(Channel& channel, Micros now);
     void give_up_speed(Channel& channel, Micros now);
 
     ConnectOptions options_;

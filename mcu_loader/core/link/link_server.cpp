@@ -8,6 +8,7 @@ namespace mcuota::link {
 namespace {
 constexpr std::uint32_t kSpeedProofMs = 500;  // docs/link-protocol.md §5
 constexpr std::uint32_t kSpeedIdleMs = 5'000;
+constexpr std::uint32_t kSwitchDelayMs = 2;  // the gateway's receiver has the last byte by then
 constexpr std::uint32_t kLineIdleMs = 3;
 constexpr std::uint32_t kRingReserveBytes = 2'048;  // requests that come while the window is full
 
@@ -79,6 +80,7 @@ void LinkServer::accept(const Frame& frame, std::uint32_t now_ms) noexcept {
     ++counters_.frames;
     valid_ms_ = now_ms;
     served_ = true;
+    answer_left_ms_ = now_ms;
     speed_unproven_ = false;
     if (header.type == wire(Type::data)) {
         on_data(frame, now_ms);
@@ -299,7 +301,12 @@ bool LinkServer::next_event() noexcept {
 }
 
 void LinkServer::after_answer(std::uint32_t now_ms) noexcept {
-    if (after_ == After::nothing || answer_pending_ || event_at_ != event_size_ || !line_.sent()) return;
+    if (after_ == After::nothing) return;
+    if (answer_pending_ || event_at_ != event_size_ || !line_.sent()) {
+        answer_left_ms_ = now_ms;
+        return;
+    }
+    if (now_ms - answer_left_ms_ < kSwitchDelayMs) return;
     const After what = after_;
     after_ = After::nothing;
     if (what == After::speed) {

@@ -144,6 +144,7 @@ class LinkServer {
     bool refused_before_{false};
 
     After after_{After::nothing};
+    std::uint32_t answer_left_ms_{0};  ///< when the answer that after_ waits for was last seen on its way
     std::uint32_t baud_;
     std::uint32_t baud_next_{0};
     bool speed_unproven_{false};  ///< no valid frame heard at this speed yet
