@@ -108,6 +108,7 @@ std::optional<Agent> agent;
 
 Status init(const Config& config) noexcept {
     agent.emplace(config);
+    agent->journal.set_reset_cause(agent->board.reset_cause().flags);
     Status status = agent->nor_status;
     if (status == Status::ok) status = agent->journal.mount();
     if (status == Status::ok) agent->staging.mount();

@@ -3,6 +3,9 @@
 
 #include <new>
 
+#include "mcu_loader/port/stm32f429/mailbox.hpp"
+#include "mcu_loader/port/stm32f429/stack.hpp"
+
 namespace mcuota::stm32f429 {
 namespace {
 
@@ -11,6 +14,7 @@ constexpr std::uint32_t kListenMs = 40;
 /// The longest event is a dozen bytes, the longest answer a kilobyte: 100 ms at 115200 baud.
 constexpr std::uint32_t kDrainMs = 150;
 constexpr std::uint32_t kLonelyMs = 60'000;
+constexpr std::uint32_t kStackMarkMs = 1'000;
 
 constexpr std::size_t kWindowChunks = 24;
 constexpr std::size_t kRingBytes = 32 * 1024;
@@ -75,11 +79,15 @@ void LoaderService::serve(const device::LoaderEnd& end) noexcept {
     Serving& now = serving();
     now.target.set_reason(end.reason, end.running);
     now.server.send_boot(end.reason);
-    std::uint32_t heard_frames = 0, heard_ms = parts_->board.now_ms();
+    std::uint32_t heard_frames = 0, heard_ms = parts_->board.now_ms(), marked_ms = heard_ms;
     for (;;) {
         parts_->board.feed_watchdog();
         const std::uint32_t now_ms = parts_->board.now_ms();
         if (!now.server.poll(now_ms)) line_.wait();
+        if (now_ms - marked_ms >= kStackMarkMs) {
+            marked_ms = now_ms;
+            keep_stack_mark(stack_used_bytes());
+        }
         if (now.server.counters().frames != heard_frames) {
             heard_frames = now.server.counters().frames;
             heard_ms = now_ms;

@@ -15,4 +15,8 @@ struct Mailbox {
 [[nodiscard]] Mailbox mailbox_read() noexcept;
 void mailbox_write(const Mailbox& mail) noexcept;
 
+/// Keeps the most stack the loader has ever used in RTC_BKP17R (magic 0x5354 in the upper half, bytes in the
+/// lower), where a debugger, or the virtual board's backup file, shows it.
+void keep_stack_mark(std::uint32_t used_bytes) noexcept;
+
 }  // namespace mcuota::stm32f429

@@ -8,7 +8,9 @@
 #include "mcu_loader/port/stm32f429/handover.hpp"
 #include "mcu_loader/port/stm32f429/loader_info.hpp"
 #include "mcu_loader/port/stm32f429/loader_service.hpp"
+#include "mcu_loader/port/stm32f429/mailbox.hpp"
 #include "mcu_loader/port/stm32f429/product.hpp"
+#include "mcu_loader/port/stm32f429/stack.hpp"
 #include "mcu_loader/port/stm32f429/storage.hpp"
 #include "mcu_loader/port/stm32f429/watchdog.hpp"
 #include "trusted_keys.hpp"
@@ -53,6 +55,7 @@ alignas(8) std::array<std::uint8_t, kDecoderMemoryBytes> shared_memory;
     service.connect(parts, flow);
 
     const device::LoaderEnd end = flow.run();
+    keep_stack_mark(stack_used_bytes());
     if (end.kind == device::LoaderEnd::Kind::serve) service.serve(end);
     service.drain();
     board.feed_watchdog();
