@@ -93,7 +93,7 @@ Result<Done> Transfer::run() {
         if (fetched && !saved) return std::move(saved).error();
     }
     if (!fetched) return std::move(fetched).error();
-    return prove(file_->bytes() >= plan.offset ? plan.offset : 0);
+    return prove(resumed_from_);
 }
 
 Result<Done> Transfer::prove(std::uint64_t resumed_from) {
@@ -252,6 +252,7 @@ std::size_t Transfer::on_header(std::string_view line) {
             return line.size();
         case Verdict::append:
             body_expected_ = true;
+            resumed_from_ = file_->bytes();
             return line.size();
         case Verdict::from_zero:
             body_expected_ = true;
