@@ -153,6 +153,9 @@ std::optional<Error> Answer::on_end(Ending ending, const std::string& words, std
             return Error{ErrorCode::download_tls, "the server cannot be trusted: " + words,
                          "check ca_file in [download]"};
         case Ending::not_https:
+            // libcurl says the same of an answer that is not HTTP at all.
+            if (!redirect_)
+                return Error{ErrorCode::download_interrupted, "the server does not speak HTTP: " + words};
             return Error{ErrorCode::url_not_https, "the server redirects to an address that is not https"};
         case Ending::redirects:
             return Error{ErrorCode::download_server_error, "the server redirects more than three times"};

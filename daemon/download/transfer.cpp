@@ -153,9 +153,6 @@ void Transfer::prepare(CURL* handle, curl_slist*& headers, const StartPlan& plan
         curl_easy_setopt(handle, CURLOPT_CAINFO, options_.ca_file.c_str());
         curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);  // only this file is trusted
     }
-    if (options_.bytes_per_second_max > 0)
-        curl_easy_setopt(handle, CURLOPT_MAX_RECV_SPEED_LARGE,
-                         static_cast<curl_off_t>(options_.bytes_per_second_max));
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &Transfer::header_callback);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, this);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &Transfer::body_callback);
@@ -166,7 +163,9 @@ Result<void> Transfer::request_once(const StartPlan& plan) {
     answer_.emplace(plan, request_.size_bytes, request_.size_bytes_max,
                     request_.digest_kind != cloud::DigestKind::none);
     failure_.reset();
-    body_expected_ = again_plain_ = false;
+    body_expected_ = again_plain_ = paused_ = false;
+    started_ = Clock::now();
+    taken_ = 0;
     last_byte_ = last_progress_ = Clock::now();
     last_progress_bytes_ = file_->bytes();
 
@@ -212,6 +211,19 @@ Ending Transfer::drive(CURL* handle, std::string& words) {
             ending = ending_of(message->data.result);
             words = curl_easy_strerror(message->data.result);
             break;
+        }
+        if (paused_) {
+            const auto rest = pause_ends_ - Clock::now();
+            if (rest <= Clock::duration::zero()) {
+                paused_ = false;
+                last_byte_ = Clock::now();
+                curl_easy_pause(handle, CURLPAUSE_CONT);
+                continue;
+            }
+            const auto rest_ms = std::chrono::duration_cast<std::chrono::milliseconds>(rest);
+            curl_multi_poll(multi, nullptr, 0, static_cast<int>(std::min(kPollMax, rest_ms).count()) + 1,
+                            nullptr);
+            continue;
         }
         const auto silent = Clock::now() - last_byte_;
         if (silent >= stall) {
@@ -278,6 +290,7 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) {
     if (cancelled_) return kAbort;
     if (!body_expected_) return size;  // of a redirect
     last_byte_ = Clock::now();
+    if (over_speed_limit(size)) return CURL_WRITEFUNC_PAUSE;  // the same bytes come again afterwards
     if (!answer_->may_take(file_->bytes(), size)) {
         failure_ = answer_->error();
         return kAbort;
@@ -294,6 +307,22 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) {
     }
     tell_progress(false);
     return size;
+}
+
+/// libcurl's own limit averages over several seconds, longer than most of our files take.
+bool Transfer::over_speed_limit(std::size_t size) {
+    if (options_.bytes_per_second_max == 0) return false;
+    const auto limit = static_cast<double>(options_.bytes_per_second_max);
+    const double due_s = static_cast<double>(taken_) / limit;
+    const auto due =
+        started_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due_s));
+    if (due > Clock::now()) {
+        paused_ = true;
+        pause_ends_ = due;
+        return true;
+    }
+    taken_ += size;
+    return false;
 }
 
 void Transfer::tell_progress(bool now) {

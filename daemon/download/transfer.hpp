@@ -48,6 +48,7 @@ class Transfer {
     [[nodiscard]] Result<void> save_mark();
     std::size_t on_header(std::string_view line);
     std::size_t on_body(const char* data, std::size_t size);
+    [[nodiscard]] bool over_speed_limit(std::size_t size);
     void tell_progress(bool now);
     static std::size_t header_callback(char* data, std::size_t size, std::size_t count, void* self);
     static std::size_t body_callback(char* data, std::size_t size, std::size_t count, void* self);
@@ -65,6 +66,9 @@ class Transfer {
     Clock::time_point last_byte_{}, last_progress_{};
     std::uint64_t last_progress_bytes_{0};
     double rate_{0};
+    bool paused_{false};  ///< by the speed limit, until pause_ends_
+    Clock::time_point started_{}, pause_ends_{};
+    std::uint64_t taken_{0};  ///< body bytes of this request
 
     std::atomic<bool> cancelled_{false};
     std::mutex multi_mutex_;  // cancel() wakes the multi handle only while it exists

@@ -15,6 +15,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include "test_servers.hpp"
 
@@ -96,13 +97,15 @@ struct Bench {
         std::optional<Result<Done>> outcome;
         asio::cancellation_signal cancel;
         asio::steady_timer timer(loop);
-        asio::co_spawn(
-            loop, downloader.fetch(wanted, [this](const Progress& now) { progress.push_back(now); }),
-            asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr failed, Result<Done> result) {
-                CHECK_FALSE(failed);
-                outcome = std::move(result);
-                timer.cancel();
-            }));
+        const auto attempt = [&]() -> asio::awaitable<void> {
+            outcome =
+                co_await downloader.fetch(wanted, [this](const Progress& now) { progress.push_back(now); });
+        };
+        asio::co_spawn(loop, attempt,
+                       asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr failed) {
+                           CHECK_FALSE(failed);
+                           timer.cancel();
+                       }));
         if (cancel_after) {
             timer.expires_after(*cancel_after);
             timer.async_wait([&](boost::system::error_code too_late) {
@@ -178,14 +181,17 @@ TEST_CASE("the second attempt continues where the first one broke", "[download]"
     check_error(bench.fetch(bench.faulty(fault + "?size=50000&at=30000&token=secret", data)),
                 ErrorCode::download_interrupted);
     const std::uint64_t kept = bench.marked();
-    CHECK(kept > 0);
     CHECK(kept <= 30'000);
+    // A reset may overtake the bytes in front of it; a plain end does not.
+    if (fault == "truncate") CHECK(kept == 30'000);
     const auto done = bench.fetch(bench.faulty("ok?size=50000", data));
     REQUIRE(done);
     CHECK(done->resumed_from == kept);
     CHECK(bench.file() == data);
     const auto headers = Servers::get().requests().back().as_object();
-    CHECK(headers.at("range") == "bytes=" + std::to_string(kept) + "-");
+    REQUIRE(headers.contains("range") == (kept > 0));
+    if (kept == 0) return;
+    CHECK(headers.at("range") == boost::json::string("bytes=" + std::to_string(kept) + "-"));
     CHECK(headers.at("if-range") == "\"fault-1\"");
 }
 
@@ -493,6 +499,6 @@ TEST_CASE("a speed limit is kept", "[download]") {
     Bench bench;
     bench.options.bytes_per_second_max = 100'000;
     const auto begin = std::chrono::steady_clock::now();
-    REQUIRE(bench.fetch(bench.faulty("ok?size=150000", pattern(150'000))));
-    CHECK(std::chrono::steady_clock::now() - begin >= 500ms);
+    REQUIRE(bench.fetch(bench.faulty("ok?size=400000", pattern(400'000))));
+    CHECK(std::chrono::steady_clock::now() - begin >= 1500ms);
 }

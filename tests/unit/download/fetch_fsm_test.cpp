@@ -232,13 +232,21 @@ TEST_CASE("an orderly end proves nothing without the bytes", "[download]") {
         Ending ending;
         ErrorCode code;
     };
-    const Row row =
-        GENERATE(Row{Ending::orderly, ErrorCode::download_interrupted},
-                 Row{Ending::broken, ErrorCode::download_interrupted},
-                 Row{Ending::stalled, ErrorCode::download_interrupted},
-                 Row{Ending::tls, ErrorCode::download_tls}, Row{Ending::not_https, ErrorCode::url_not_https},
-                 Row{Ending::redirects, ErrorCode::download_server_error});
+    const Row row = GENERATE(Row{Ending::orderly, ErrorCode::download_interrupted},
+                             Row{Ending::broken, ErrorCode::download_interrupted},
+                             Row{Ending::stalled, ErrorCode::download_interrupted},
+                             Row{Ending::not_https, ErrorCode::download_interrupted},
+                             Row{Ending::tls, ErrorCode::download_tls},
+                             Row{Ending::redirects, ErrorCode::download_server_error});
     const auto error = answer.on_end(row.ending, "words", 999);
     REQUIRE(error);
     CHECK(error->code == row.code);
+}
+
+TEST_CASE("a redirect away from https is told from an answer that is not HTTP", "[download]") {
+    Answer answer(kFresh, 1000, kMax, true);
+    CHECK(hear(answer, {"HTTP/1.1 302 F", "Location: http://h/q"}) == Verdict::ignore);
+    const auto error = answer.on_end(Ending::not_https, "words", 0);
+    REQUIRE(error);
+    CHECK(error->code == ErrorCode::url_not_https);
 }
