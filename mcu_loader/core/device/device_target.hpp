@@ -15,7 +15,7 @@
 
 namespace mcuota::device {
 
-/// About 9 KiB (one staging unit, one manifest): make it static.
+/// About 8 KiB (two manifests): make it static.
 class DeviceTarget : public link::Target {
   public:
     void identity(link::Identity& out) noexcept override;

@@ -41,7 +41,7 @@ struct LoaderParts {
     LoaderHooks& hooks;
 };
 
-/// About 10 KiB: make it static.
+/// About 9 KiB: make it static.
 class Installer {
   public:
     Installer(const LoaderParts& parts, Journal& journal, Staging& staging) noexcept;

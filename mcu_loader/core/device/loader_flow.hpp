@@ -19,7 +19,7 @@ struct LoaderEnd {
     RunningImage running{RunningImage::none};
 };
 
-/// Owns journal, staging and installer (about 17 KiB: make it static). The port's main is:
+/// Owns journal, staging and installer (about 14 KiB: make it static). The port's main is:
 ///   static LoaderFlow flow{parts};
 ///   const LoaderEnd end = flow.run();
 ///   if (end.kind == LoaderEnd::Kind::boot) jump();
