@@ -1,6 +1,7 @@
 // Clock start and stop: RM0090 chapters 3.5.1 (wait states), 5.1.4 (voltage scale), 6.3 (RCC registers).
 #include "mcu_loader/port/stm32f429/clock.hpp"
 
+#include "mcu_loader/port/stm32f429/deadline.hpp"
 #include "mcu_loader/port/stm32f429/registers.hpp"
 
 namespace mcuota::stm32f429 {
@@ -16,16 +17,9 @@ constexpr std::uint32_t kICacheReset = bit(11), kDCacheReset = bit(12);
 constexpr std::uint32_t kVoltageScale1 = 3U << 14;
 constexpr std::uint32_t kPllcfgrReset = 0x2400'3010;
 
-// At 16 MHz one turn takes at least 6 cycles: the crystal gets more than 100 ms (data sheet: 2 ms typical),
-// the PLL (0.3 ms at most) and the switch far more than they need.
-constexpr std::uint32_t kTurnsMax = 300'000;
-
-bool becomes(const Register& reg, std::uint32_t mask, std::uint32_t wanted) noexcept {
-    for (std::uint32_t turn = 0; turn < kTurnsMax; ++turn) {
-        if ((reg.read() & mask) == wanted) return true;
-    }
-    return false;
-}
+// Core cycles while the core still runs from the HSI: 100 ms for the crystal (data sheet: 2 ms typical); 10
+// ms for PLL (0.3 ms at most) and switch.
+constexpr std::uint32_t kCrystalCycles = kHsiHz / 10, kPllCycles = kHsiHz / 100;
 
 /// 1 MHz into the PLL, 336 MHz inside, 168 MHz out, 48 MHz for whoever wants it.
 constexpr std::uint32_t pll_for(std::uint32_t input_mhz) noexcept {
@@ -40,20 +34,21 @@ Clocks clock_start() noexcept {
     pwr().cr.set(kVoltageScale1);
 
     rcc().cr.set(kHseOn);
-    const bool crystal = becomes(rcc().cr, kHseReady, kHseReady);
+    const bool crystal = wait_for(rcc().cr, kHseReady, kHseReady, kCrystalCycles);
     if (!crystal) rcc().cr.clear(kHseOn);
 
     rcc().pllcfgr.write(crystal ? pll_for(kHseMhz) | kPllFromHse : pll_for(kHsiMhz));
     rcc().cr.set(kPllOn);
     // Wait states before speed: 5 for 150 – 168 MHz at 2.7 – 3.6 V.
     flash_interface().acr.write(5U | kPrefetch | kICache | kDCache);
-    if (!becomes(rcc().cr, kPllReady, kPllReady) || !becomes(flash_interface().acr, kLatencyMask, 5U)) {
+    if (!wait_for(rcc().cr, kPllReady, kPllReady, kPllCycles) ||
+        !wait_for(flash_interface().acr, kLatencyMask, 5U, kPllCycles)) {
         rcc().cr.clear(kPllOn);
         return {kHsiHz, kHsiHz, kHsiHz, false};
     }
     rcc().cfgr.write(kPpre1By4 | kPpre2By2);
     rcc().cfgr.set(kSwitchPll);
-    if (!becomes(rcc().cfgr, kSwitchedMask, kSwitchedPll)) {
+    if (!wait_for(rcc().cfgr, kSwitchedMask, kSwitchedPll, kPllCycles)) {
         rcc().cfgr.write(0);
         rcc().cr.clear(kPllOn);
         return {kHsiHz, kHsiHz, kHsiHz, false};
@@ -63,9 +58,9 @@ Clocks clock_start() noexcept {
 
 void clock_stop() noexcept {
     rcc().cr.set(kHsiOn);
-    (void)becomes(rcc().cr, kHsiReady, kHsiReady);
+    (void)wait_for(rcc().cr, kHsiReady, kHsiReady, 10 * kPllCycles);
     rcc().cfgr.clear(kSwitchMask);
-    (void)becomes(rcc().cfgr, kSwitchedMask, 0);
+    (void)wait_for(rcc().cfgr, kSwitchedMask, 0, 10 * kPllCycles);
     rcc().cfgr.write(0);
     rcc().cr.clear(kPllOn | kHseOn);
     rcc().pllcfgr.write(kPllcfgrReset);

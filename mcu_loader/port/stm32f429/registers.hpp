@@ -151,6 +151,16 @@ inline Iwdg& iwdg() noexcept {
 inline SysTick& systick() noexcept {
     return block<SysTick, 0xE000'E010>();
 }
+/// ARMv7-M C1.8 (DWT): control and cycle counter. C1.6.5: DEMCR, whose TRCENA switches the DWT on.
+struct Dwt {
+    Register ctrl, cyccnt;
+};
+inline Dwt& dwt() noexcept {
+    return block<Dwt, 0xE000'1000>();
+}
+inline Register& demcr() noexcept {
+    return block<Register, 0xE000'EDFC>();
+}
 inline Nvic& nvic() noexcept {
     return block<Nvic, 0xE000'E100>();
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "mcu_loader/port/stm32f429/cpu.hpp"
+#include "mcu_loader/port/stm32f429/deadline.hpp"
 #include "mcu_loader/port/stm32f429/registers.hpp"
 
 namespace mcuota::stm32f429 {
@@ -22,13 +23,14 @@ constexpr std::uint32_t kCr1On = bit(13), kCr1Transmit = bit(3), kCr1Receive = b
 constexpr std::uint32_t kCr3ErrorInterrupt = bit(0), kCr3DmaReceive = bit(6), kCr3DmaTransmit = bit(7);
 constexpr std::uint32_t kAlternate7 = 7;
 
+constexpr std::uint32_t kStreamStopCycles = 100'000;
+
 UartLine* active_line;
 
 /// Switches a stream off and waits until it is (a running byte transfer ends first, microseconds).
 void stop_stream(DmaStream& stream) noexcept {
     stream.cr.clear(kStreamOn);
-    for (std::uint32_t turn = 0; turn < 10'000 && stream.cr.any(kStreamOn); ++turn) {
-    }
+    (void)wait_for(stream.cr, kStreamOn, 0, kStreamStopCycles);
 }
 
 void set_up_pins() noexcept {
