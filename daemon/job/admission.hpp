@@ -1,0 +1,42 @@
+#pragma once
+// What a new request means beside the jobs a device already has. Pure.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "db/records.hpp"
+
+namespace mcuota::job {
+
+/// The answer: make a job or not, and what happens to those that stand in its way.
+struct Admission {
+    enum class Kind : std::uint8_t {
+        create,      ///< a new job, behind whatever is unfinished
+        refresh,     ///< the same job again: only its address and request id are new
+        tell_again,  ///< done already and still true: the cloud missed the report
+        ignore,      ///< it failed, and the cloud has not even heard so yet
+    } kind{Kind::create};
+    std::int64_t job{0};                   ///< refresh, tell_again, ignore: which one
+    std::vector<std::int64_t> superseded;  ///< create: these end
+};
+
+/// The same content for the same device: version, size and digest of a cloud's push, or the package of a
+/// local one.
+[[nodiscard]] bool same_content(const db::JobRecord& a, const db::JobRecord& b);
+/// Asked for by the same side: the same cloud and module, or any person.
+[[nodiscard]] bool same_source(const db::JobRecord& a, const db::JobRecord& b);
+
+/// `wanted` against the device's unfinished jobs (oldest first), the last finished one of the same source,
+/// and whether a report about this device still waits in the outbox. A different content replaces a job
+/// unless the device was asked to install already.
+[[nodiscard]] Admission admit(const db::JobRecord& wanted, std::span<const db::JobRecord> unfinished,
+                              const std::optional<db::JobRecord>& last_finished,
+                              const db::DeviceRecord& device, bool report_pending);
+
+/// Unfinished jobs that a later one of the same source should have replaced (a crash came between): ids.
+[[nodiscard]] std::vector<std::int64_t> overtaken(std::span<const db::JobRecord> unfinished);
+
+}  // namespace mcuota::job
