@@ -75,18 +75,13 @@ void Runner::step_real() {
     }
     // Nothing happens on the board before the next event: sleep until then, or until a client speaks.
     const Time goal = std::min(board_.next_event(), board_.now() + kIdleWaitMax);
-    if (goal > wall) {
-        wait(to_wall(goal - wall));
-        wall = wall_time();
-    } else {
-        serve_clients();
-    }
+    wait(goal > wall ? to_wall(goal - wall) : nanoseconds(0));
+    wall = wall_time();
     if (wall >= goal)
         board_.run(std::max(goal, board_.now()) + kAfterEvent);
     else if (wall > board_.now())
         board_.run(wall);
     flush();
-    exchange_bytes();
 }
 
 void Runner::step_max() {
@@ -103,7 +98,7 @@ void Runner::step_max() {
         const auto waited = std::chrono::duration_cast<nanoseconds>(WallClock::now() - before).count();
         owed_ -= std::min(owed_, static_cast<Time>(waited) * kNanosecond);
     } else if (WallClock::now() - last_service_ >= kServiceEvery) {
-        serve_clients();
+        wait(nanoseconds(0));
     }
 }
 
@@ -115,12 +110,8 @@ void Runner::wait(nanoseconds longest) {
     timespec timeout{};
     timeout.tv_sec = longest.count() / 1'000'000'000;
     timeout.tv_nsec = longest.count() % 1'000'000'000;
-    if (longest.count() > 0) ::ppoll(set.data(), set.size(), &timeout, nullptr);
-    serve_clients();
-}
-
-void Runner::serve_clients() {
     last_service_ = WallClock::now();
+    if (::ppoll(set.data(), set.size(), &timeout, nullptr) <= 0) return;  // nobody wants anything
     exchange_bytes();
     if (control_) control_->update();
 }

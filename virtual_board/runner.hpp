@@ -53,9 +53,8 @@ class Runner {
     void step_max();
     void flush();
     void exchange_bytes();
-    /// Waits for clients until `wall_time` of the board's scale, at most; then serves them.
+    /// Waits for clients, at most this long, and serves them.
     void wait(std::chrono::nanoseconds longest);
-    void serve_clients();
     [[nodiscard]] Time wall_time() const;
     [[nodiscard]] bool baud_mismatch() const;
 
