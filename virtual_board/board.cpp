@@ -79,10 +79,14 @@ void Board::build_models() {
                                                      : std::function<void()>()));
     const auto pclk1 = [this] { return rcc_->pclk1_hz(); };
     const auto pclk2 = [this] { return rcc_->pclk2_hz(); };
-    usarts_[0] = std::make_unique<Usart>(clock_, pclk2, [this](std::uint8_t byte) {
-        if (!gpios_[0]->alternate(9, 7)) return warn_once("USART1 sends, but PA9 is not its TX pin (AF7)");
-        if (hooks_.console_sent) hooks_.console_sent(byte);
-    });
+    usarts_[0] = std::make_unique<Usart>(
+        clock_, pclk2,
+        [this](std::uint8_t byte) {
+            if (!gpios_[0]->alternate(9, 7))
+                return warn_once("USART1 sends, but PA9 is not its TX pin (AF7)");
+            if (hooks_.console_sent) hooks_.console_sent(byte);
+        },
+        [this](const char* what) { note(what, usarts_[0]->peek(Usart::kCr3)); });
     usarts_[1] = std::make_unique<Usart>(clock_, pclk1, [](std::uint8_t) {});
     usarts_[2] = std::make_unique<Usart>(clock_, pclk1, [](std::uint8_t) {});
     usarts_[3] = std::make_unique<Usart>(clock_, pclk2, [](std::uint8_t) {});

@@ -77,6 +77,8 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] Time next_event() const;
     /// True while the CPU sleeps, stalls, is locked up or only waits for an event.
     [[nodiscard]] bool idle() const;
+    /// idle(), and nothing but periodic timers lie ahead.
+    [[nodiscard]] bool quiet() const { return idle() && only_periodic_ahead(); }
     /// Virtual time passed idle with nothing but periodic timers ahead: the part a host may slow down.
     [[nodiscard]] Time idle_time() const noexcept { return idle_time_; }
 
@@ -184,7 +186,8 @@ class Board final : private CpuBus, private DmaPort {
     Time idle_time_{0};
     Time limit_{0};
     std::uint64_t stop_tick_{0};
-    bool attention_{false};  ///< look closer after the present block
+    std::uint32_t lines_{0};  ///< interrupt lines as last handed to the NVIC
+    bool attention_{false};   ///< look closer after the present block
     std::uint64_t masked_until_{
         0};  ///< instruction count before which masked interrupts are not looked at again
     std::uint32_t masked_block_{0};  ///< where the last look found them masked

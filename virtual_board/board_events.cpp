@@ -52,6 +52,7 @@ Time Board::next_event() const {
 }
 
 bool Board::only_periodic_ahead() const {
+    if (!powered_) return true;
     if (nor_->deadline() != kNever) return false;
     return std::none_of(timed_.begin(), timed_.end(), [](const Device* device) {
         return !device->periodic() && device->deadline() != kNever;
@@ -108,13 +109,20 @@ void Board::pump_dma() {
 }
 
 void Board::update_lines() {
+    std::uint32_t levels = 0;
     for (unsigned i = 0; i < usarts_.size(); ++i)
-        nvic_->set_line(kUsartIrq[i], usarts_[i]->irq());
-    nvic_->set_line(kSpi5Irq, spi5_->irq());
-    nvic_->set_line(kFlashIrq, flash_->irq());
+        levels |= static_cast<std::uint32_t>(usarts_[i]->irq()) << i;
+    levels |= static_cast<std::uint32_t>(spi5_->irq()) << 4 | static_cast<std::uint32_t>(flash_->irq()) << 5;
+    levels |= std::uint32_t{dmas_[0]->irqs()} << 8 | std::uint32_t{dmas_[1]->irqs()} << 16;
+    if (levels == lines_) return;  // after nearly every access
+    lines_ = levels;
+    for (unsigned i = 0; i < usarts_.size(); ++i)
+        nvic_->set_line(kUsartIrq[i], levels >> i & 1);
+    nvic_->set_line(kSpi5Irq, levels >> 4 & 1);
+    nvic_->set_line(kFlashIrq, levels >> 5 & 1);
     for (unsigned controller = 0; controller < dmas_.size(); ++controller)
         for (unsigned stream = 0; stream < Dma::kStreams; ++stream)
-            nvic_->set_line(kDmaIrq[controller][stream], dmas_[controller]->irq(stream));
+            nvic_->set_line(kDmaIrq[controller][stream], levels >> (8 + 8 * controller + stream) & 1);
 }
 
 void Board::after_access() {
@@ -282,7 +290,7 @@ void Board::run(Time limit) {
     limit_ = limit;
     while (clock_.now() < limit) {
         if (!powered_) {
-            clock_.advance_to(limit);
+            skip_to(limit);
             return;
         }
         if (reset_request_) {

@@ -46,6 +46,7 @@ void Board::do_reset() {
     pending_fault_.reset();
     sleeping_ = waiting_ = locked_up_ = false;
     wait_repeats_ = 0;
+    lines_ = 0;
     for (const Slot& slot : bus_.slots())
         slot.device->reset();
     reset_request_.reset();

@@ -22,6 +22,7 @@ constexpr Time kIdleWaitMax = 20 * kMillisecond;
 constexpr Time kLagForgiven = 50 * kMillisecond;  // a host slower than this makes virtual time lag for good
 constexpr Time kMaxSlice = 1 * kMillisecond;
 constexpr Time kOwedMin = 500 * kMicrosecond;
+constexpr Time kOwedMax = 100 * kMillisecond;
 constexpr nanoseconds kServiceEvery = std::chrono::microseconds(100);
 constexpr std::size_t kBacklogMax = 2048;
 
@@ -85,21 +86,21 @@ void Runner::step_real() {
 }
 
 void Runner::step_max() {
-    board_.run(board_.now() + kMaxSlice);
-    flush();
-    const Time idle = board_.idle_time() - idle_seen_;
-    idle_seen_ = board_.idle_time();
-    const bool someone_may_call = uart_ || control_;
-    if (someone_may_call) owed_ += idle / settings_.idle_rate;
-    if (!board_.powered()) owed_ = std::max(owed_, kOwedMin);
-    if (owed_ >= kOwedMin) {
+    // Virtual time that passed while nothing was under way is paid for in wall time before more of it passes.
+    if (owed_ >= kOwedMin && board_.quiet()) {
         const auto before = WallClock::now();
         wait(to_wall(std::min(owed_, kIdleWaitMax)));
         const auto waited = std::chrono::duration_cast<nanoseconds>(WallClock::now() - before).count();
         owed_ -= std::min(owed_, static_cast<Time>(waited) * kNanosecond);
-    } else if (WallClock::now() - last_service_ >= kServiceEvery) {
-        wait(nanoseconds(0));
+        return;
     }
+    board_.run(board_.now() + kMaxSlice);
+    flush();
+    const bool someone_may_call = uart_ || control_;
+    if (someone_may_call) owed_ += (board_.idle_time() - idle_seen_) / settings_.idle_rate;
+    owed_ = std::min(owed_, kOwedMax);
+    idle_seen_ = board_.idle_time();
+    if (WallClock::now() - last_service_ >= kServiceEvery) wait(nanoseconds(0));
 }
 
 void Runner::wait(nanoseconds longest) {

@@ -51,6 +51,13 @@ class Dma final : public Device {
     /// Moves one item. Only when ready().
     void serve(unsigned stream);
     [[nodiscard]] bool irq(unsigned stream) const noexcept;
+    /// All interrupt lines, stream n at bit n.
+    [[nodiscard]] std::uint8_t irqs() const noexcept {
+        unsigned lines = 0;
+        for (unsigned stream = 0; stream < kStreams; ++stream)
+            if (streams_[stream].flags != 0 && irq(stream)) lines |= 1u << stream;
+        return static_cast<std::uint8_t>(lines);
+    }
 
     [[nodiscard]] static std::uint32_t offset_of(unsigned stream, StreamRegister reg) noexcept {
         return 0x10 + 0x18 * stream + reg;

@@ -15,8 +15,8 @@ constexpr Time kDefaultByteTime = kSecond / 11520;  // nobody configured the lin
 }  // namespace
 
 Usart::Usart(const Clock& clock, std::function<std::uint64_t()> pclk_hz,
-             std::function<void(std::uint8_t)> sent)
-    : clock_(clock), pclk_hz_(std::move(pclk_hz)), sent_(std::move(sent)) {}
+             std::function<void(std::uint8_t)> sent, std::function<void(const char*)> note)
+    : clock_(clock), pclk_hz_(std::move(pclk_hz)), sent_(std::move(sent)), note_(std::move(note)) {}
 
 void Usart::reset() {
     sr_ = 0xC0;
@@ -105,6 +105,7 @@ void Usart::arrive(LineByte byte) {
     }
     if (sr_ & kRxne) {
         // RDR keeps the old byte, the new one is lost.
+        if (note_ && !(sr_ & kOre)) note_("usart: overrun, CR3");
         sr_ |= kOre;
         ++counters_.overruns;
         return;

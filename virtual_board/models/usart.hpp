@@ -44,8 +44,10 @@ class Usart final : public Device {
         std::uint64_t sent{0}, received{0}, overruns{0}, lost_receiver_off{0}, framing_errors{0};
     };
 
-    /// `pclk_hz` gives the present bus clock; `sent` is called when a byte's last stop bit has left.
-    Usart(const Clock& clock, std::function<std::uint64_t()> pclk_hz, std::function<void(std::uint8_t)> sent);
+    /// `pclk_hz` gives the present bus clock; `sent` is called when a byte's last stop bit has left; `note`
+    /// gets lines for the trace.
+    Usart(const Clock& clock, std::function<std::uint64_t()> pclk_hz, std::function<void(std::uint8_t)> sent,
+          std::function<void(const char* what)> note = {});
 
     [[nodiscard]] std::uint32_t peek(std::uint32_t offset) const override;
     [[nodiscard]] std::uint32_t read(std::uint32_t offset) override;
@@ -87,6 +89,7 @@ class Usart final : public Device {
     const Clock& clock_;
     std::function<std::uint64_t()> pclk_hz_;
     std::function<void(std::uint8_t)> sent_;
+    std::function<void(const char*)> note_;
     std::uint32_t sr_{0xC0}, brr_{0}, cr1_{0}, cr2_{0}, cr3_{0}, gtpr_{0};
     std::uint8_t rdr_{0}, tdr_{0}, shift_{0};
     bool tdr_full_{false};

@@ -215,6 +215,35 @@ TEST_CASE("at real speed a byte takes its time on the line", "[board][program]")
     CHECK(Wall::now() - begin >= std::chrono::milliseconds(95));
 }
 
+TEST_CASE("an idle board is never further ahead than its speed allows", "[board][program]") {
+    struct Row {
+        std::vector<std::string> more;
+        std::uint64_t rate;
+    };
+    const Row row = GENERATE(Row{{"--speed", "real"}, 1}, Row{{"--speed", "max"}, 4},
+                             Row{{"--speed", "max", "--idle-rate", "2"}, 2});
+    TempDir dir;
+    std::vector<std::string> more = row.more;
+    more.insert(more.end(), {"--load", echo_firmware(dir), "--control", "unix:" + dir / "control"});
+    Process board(arguments(dir, more));
+    REQUIRE(board.expect("\"cause\":\"power\""));
+    Client control(Client::unix_socket(dir / "control"));
+    const auto board_ms = [&] {
+        control.send("status\n");
+        const std::string line = control.line();
+        const auto at = line.find("\"time_ms\":");
+        REQUIRE(at != std::string::npos);
+        return std::stoull(line.substr(at + 10));
+    };
+    const auto begin = Wall::now();
+    const std::uint64_t from = board_ms();
+    std::uint64_t to = from;
+    while (to < from + 300)
+        to = board_ms();
+    const auto wall_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Wall::now() - begin).count();
+    CHECK(to - from <= row.rate * static_cast<std::uint64_t>(wall_ms + 10) + 5);
+}
+
 TEST_CASE("a pty carries bytes at the right speed and garbage at a wrong one", "[board][program]") {
     TempDir dir;
     Process board(arguments(dir, {"--load", echo_firmware(dir), "--uart", "pty:" + dir / "tty", "--control",
@@ -315,12 +344,16 @@ TEST_CASE("what cannot be started ends with words and a code", "[board][program]
         std::vector<std::string> more;
         int code;
     };
-    const std::string plain = dir / "plain";
-    const std::string missing = dir / "missing/file";
-    const Row row = GENERATE_COPY(Row{{"--load", missing}, 1}, Row{{"--uart", "serial:x"}, 1},
-                                  Row{{"--uart", "pty:" + plain}, 1}, Row{{"--uart", "unix:" + plain}, 1},
-                                  Row{{"--uart", "tcp:99999"}, 1}, Row{{"--control", "tcp:1"}, 1},
-                                  Row{{"--trace", missing}, 1}, Row{{"--boot0", "1"}, 2});
-    Process board(arguments(dir, row.more));
+    // "@" stands for the folder of this run.
+    const Row row = GENERATE(
+        Row{{"--load", "@/missing"}, 1}, Row{{"--uart", "serial:x"}, 1}, Row{{"--uart", "pty:@/plain"}, 1},
+        Row{{"--uart", "unix:@/plain"}, 1}, Row{{"--uart", "tcp:99999"}, 1}, Row{{"--control", "tcp:1"}, 1},
+        Row{{"--control", "unix:@/plain"}, 1}, Row{{"--trace", "@/no/folder"}, 1}, Row{{"--boot0", "1"}, 2});
+    std::vector<std::string> more = row.more;
+    for (std::string& word : more)
+        if (const auto at = word.find('@'); at != std::string::npos)
+            word = word.substr(0, at) + dir / word.substr(at + 2);
+    Process board(arguments(dir, more));
     CHECK(board.wait() == row.code);
+    CHECK(std::filesystem::is_regular_file(dir / "plain"));
 }
