@@ -3,6 +3,7 @@
 #include "daemon/download/downloader.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -51,9 +52,11 @@ asio::awaitable<Result<Done>> Downloader::fetch(Request request,
                    const Progress& now) { asio::post(task_executor, [progress, now] { (*progress)(now); }); };
     task->transfer.emplace(std::move(request), options_, marks_, std::move(tell));
     const CancelAtExit guard{task};
-    asio::post(pool_, [task] {
+    // The working thread keeps the event loop running until its last touch, and leaves the task, whose timer
+    // belongs to that loop, to be released there.
+    asio::post(pool_, [task = std::shared_ptr(task), work = asio::make_work_guard(task->executor)]() mutable {
         Result<Done> outcome = task->transfer->run();
-        asio::post(task->executor, [task, outcome = std::move(outcome)]() mutable {
+        asio::post(work.get_executor(), [task = std::move(task), outcome = std::move(outcome)]() mutable {
             task->outcome = std::move(outcome);
             task->news.cancel();
         });

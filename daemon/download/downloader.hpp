@@ -62,7 +62,8 @@ struct Options {
 };
 
 /// Downloads on a thread of `pool`; resumes on the caller's executor. Cancellation stops within a second and keeps the
-/// partial file and its mark. Does not retry by itself: the job engine does, by error class.
+/// partial file and its mark. Does not retry by itself: the job engine does, by error class. `marks` is called on the
+/// pool's threads. The pool must be joined before the caller's io_context is destroyed.
 class Downloader {
   public:
     Downloader(boost::asio::thread_pool& pool, MarkStore& marks, Options options);

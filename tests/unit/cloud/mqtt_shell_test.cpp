@@ -334,7 +334,7 @@ TEST_CASE("the Aliyun adapter goes online, reports and hears an offer through a 
     config.product_key = "a1GwDemo001";
     config.device_name = "gw-0001";
     config.device_secret = "0123456789abcdef0123456789abcdef";
-    config.reconnect_min_ms = 1'500;    // the platform's side is back first
+    config.reconnect_min_ms = 1'500;  // the platform's side is back first
     config.devices = {{"pump", "a1SubDemo02", "mcu-f429-01", "fedcba9876543210fedcba9876543210", "MCU"}};
     test::Broker broker(
         certificates(),
