@@ -293,6 +293,7 @@ void DeviceWorker::remember_identity(const link::Identity& identity) {
 }
 
 void DeviceWorker::remember_failure(const Error& error) {
+    if (error.code == ErrorCode::cancelled) return;  // the gateway changed its mind; that says nothing of the device
     device_.reachable = false;
     device_.tried_at_ms = host_.now_ms();
     device_.error = error;
@@ -328,11 +329,11 @@ asio::awaitable<void> DeviceWorker::ask_identity() {
     if (identity) {
         remember_identity(*identity);
         tools_.log.info("device " + config_.name + " answers: runs " + device_.running.version);
-    } else {
+    } else if (identity.error().code != ErrorCode::cancelled) {
         remember_failure(identity.error());
         tools_.log.warning("device " + config_.name + ": " + identity.error().line());
     }
-    save_device();
+    if (identity_saved_) save_device();
     const bool job_talks = job_ && (job_->state == JobState::sending || device_decides(*job_));
     if (!job_talks) port_->close();
 }

@@ -208,11 +208,11 @@ Result<Act> DeviceWorker::commit(const db::JobRecord& before, Decision decision,
         identity_saved_ = change.device.has_value();
         return std::move(written).error();
     }
-    const bool active = job_ && job_->id == before.id;
-    if (active) job_ = decision.after;
+    const bool active = job_ && job_->id == change.after.id;
+    if (active) job_ = decision.after;  // `before` may be job_ itself: from here on only `change` knows
     if (!decision.reason.empty())
-        tools_.log.info("job " + std::to_string(before.id) + " (" + config_.name +
-                        "): " + std::string(to_string(before.state)) + " → " +
+        tools_.log.info("job " + std::to_string(change.after.id) + " (" + config_.name +
+                        "): " + std::string(to_string(change.from)) + " → " +
                         std::string(to_string(decision.after.state)) + ": " + decision.reason);
     if (!change.outbox.empty()) host_.outbox_changed(decision.after.provider);
     if (!active || !db::is_finished(decision.after.state)) host_.job_changed(decision.after);
