@@ -21,7 +21,8 @@ const std::string kScripts = std::string{MCUOTA_SOURCE_DIR} + "/mcu_loader/port/
 /// A folder of its own that goes with the test.
 struct Folder {
     Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "mcuota-keys-XXXXXX").string();
+        std::string name =
+            (std::filesystem::temp_directory_path() / "mcuota-keys-").string() + std::string(6, 'X');
         REQUIRE(mkdtemp(name.data()) != nullptr);
         path = name;
     }
