@@ -89,6 +89,7 @@ void TransferMachine::on_time(Channel& channel, Micros now) {
         const std::uint32_t chunk = oldest_ < fresh_ || oldest_ == 0 ? oldest_ : oldest_ - 1;
         if (!chunks_[chunk].lost) {
             chunks_[chunk].lost = true;
+            chunks_[chunk].probed = true;
             ++lost_count_;
         }
         retry_wait_ = std::min(2 * retry_wait_, kRetryWaitMax);
@@ -126,7 +127,7 @@ void TransferMachine::on_held(Channel& channel, const link::Held& held, Micros n
     stats_.bytes_acknowledged = held.held_bytes;
     if (oldest_ == total) return finish(channel, now);
     stage_ = Stage::sending;
-    retry_wait_ = kRetryWait;
+    retry_wait_ = retry_wait_least_ = kRetryWait;
     pump(channel, now);
 }
 
@@ -137,39 +138,51 @@ void TransferMachine::finish(Channel& channel, Micros now) {
     ask_.begin(channel, link::Type::finish, channel.session().number, {}, patience, now);
 }
 
-void TransferMachine::mark(std::uint32_t chunk, std::uint64_t& newest) {
+void TransferMachine::mark(std::uint32_t chunk, News& news) {
     if (chunk >= fresh_) return;  // nobody can have what was never sent
     Chunk& c = chunks_[chunk];
     if (c.acknowledged) return;
     c.acknowledged = true;
     if (c.lost) --lost_count_;
     c.lost = false;
-    newest = std::max(newest, c.order);
+    news.newest = std::max(news.newest, c.order);
+    (c.probed ? news.probed : news.others) = true;
     stats_.bytes_acknowledged += bytes_of(chunk).size();
 }
 
 void TransferMachine::on_ack(Channel& channel, const link::Ack& ack, Micros now) {
     if (ack.next > fresh_ || ack.limit > chunks_.size()) return;  // no answer to what was sent
-    std::uint64_t newest = 0;
+    News news;
     for (std::uint32_t chunk = oldest_; chunk < ack.next; ++chunk)
-        mark(chunk, newest);
+        mark(chunk, news);
     for (std::uint32_t bit = 0; bit < 32; ++bit)
-        if ((ack.bitmap >> bit & 1U) != 0) mark(ack.next + 1 + bit, newest);
+        if ((ack.bitmap >> bit & 1U) != 0) mark(ack.next + 1 + bit, news);
     while (oldest_ < chunks_.size() && chunks_[oldest_].acknowledged)
         ++oldest_;
     limit_ = std::max(limit_, ack.limit);
 
-    // A wire keeps the order: whatever was sent before something that arrived, and did not arrive, is lost.
-    for (std::uint32_t chunk = oldest_; chunk < fresh_; ++chunk) {
-        Chunk& c = chunks_[chunk];
-        if (c.acknowledged || c.lost || c.order >= newest) continue;
-        c.lost = true;
-        ++lost_count_;
-    }
+    find_lost(news);
     channel.line_has_at_most(in_flight() * link::kWireBytesMax, now);
-    retry_wait_ = kRetryWait;
+    retry_wait_ = retry_wait_least_;
     if (oldest_ == chunks_.size()) return finish(channel, now);
     pump(channel, now);
+}
+
+void TransferMachine::find_lost(const News& news) {
+    // A wire keeps the order: whatever was sent before something that arrived, and did not arrive, is lost. A
+    // probe keeps the place of its first sending, for which of its two sendings arrived nobody knows. When
+    // more than the probe is acknowledged, the device was only slow; when it alone is, the line was idle and
+    // the rest in flight is gone.
+    std::uint64_t before = news.newest;
+    if (news.probed && news.others) retry_wait_least_ = std::min(2 * retry_wait_least_, kRetryWaitMax);
+    if (news.probed && !news.others) before = probed_at_;
+    for (std::uint32_t chunk = oldest_; chunk < fresh_; ++chunk) {
+        Chunk& c = chunks_[chunk];
+        if (c.acknowledged || c.lost || c.order >= before) continue;
+        c.lost = true;
+        c.probed = false;
+        ++lost_count_;
+    }
 }
 
 std::uint32_t TransferMachine::in_flight() const noexcept {
@@ -203,7 +216,11 @@ void TransferMachine::send_chunk(Channel& channel, std::uint32_t chunk, Micros n
     if (c.order != 0) ++stats_.frames_resent;
     if (c.lost) --lost_count_;
     c.lost = false;
-    c.order = ++order_;
+    if (c.probed) {
+        probed_at_ = ++order_;
+    } else {
+        c.order = ++order_;
+    }
     if (chunk == fresh_) ++fresh_;
     ++stats_.frames_sent;
     channel.send(link::Type::data, channel.session().number, chunk, bytes_of(chunk), now);

@@ -42,6 +42,7 @@ class TransferMachine final : public Machine {
     struct Chunk {
         bool acknowledged{false};
         bool lost{false};        ///< to be sent again
+        bool probed{false};      ///< its latest sending only asked for a word of the device
         std::uint64_t order{0};  ///< place of its latest sending among all sendings; 0: never sent
     };
 
@@ -49,7 +50,14 @@ class TransferMachine final : public Machine {
     void settle(Channel& channel, Micros now);
     void on_held(Channel& channel, const link::Held& held, Micros now);
     void on_ack(Channel& channel, const link::Ack& ack, Micros now);
-    void mark(std::uint32_t chunk, std::uint64_t& newest);
+    /// What one acknowledgement told.
+    struct News {
+        std::uint64_t newest{0};  ///< latest sending among the chunks acknowledged now
+        bool probed{false};       ///< a probe is among them
+        bool others{false};       ///< chunks that were not probed are among them
+    };
+    void mark(std::uint32_t chunk, News& news);
+    void find_lost(const News& news);
     void finish(Channel& channel, Micros now);
     void pump(Channel& channel, Micros now);
     void send_chunk(Channel& channel, std::uint32_t chunk, Micros now);
@@ -70,10 +78,12 @@ class TransferMachine final : public Machine {
     std::uint32_t limit_{0};
     std::uint32_t lost_count_{0};
     std::uint64_t order_{0};
-    Micros pace_at_{kNever};   ///< when the line has room for the next frame
-    Micros retry_at_{kNever};  ///< when silence means that something was lost
+    std::uint64_t probed_at_{0};  ///< place of the latest probe
+    Micros pace_at_{kNever};      ///< when the line has room for the next frame
+    Micros retry_at_{kNever};     ///< when silence means that something was lost
     Micros retry_wait_{0};
-    Micros quiet_{0};  ///< waited in vain since the last word of the device
+    Micros retry_wait_least_{0};  ///< grows with a device that is slow to answer
+    Micros quiet_{0};             ///< waited in vain since the last word of the device
     TransferStats stats_;
 };
 
