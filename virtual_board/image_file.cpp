@@ -59,6 +59,17 @@ struct Segment {
     return segments;
 }
 
+/// Takes the file for this process. A board that was killed a moment ago may still hold it while the kernel
+/// tears it down, and flock() has no time-out: hence a short series of tries.
+[[nodiscard]] bool lock(int fd) {
+    for (int tries = 0; tries < 50; ++tries) {
+        if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+        if (errno != EWOULDBLOCK && errno != EINTR) return false;
+        ::usleep(20'000);
+    }
+    return false;
+}
+
 }  // namespace
 
 Outcome<ImageFile> ImageFile::open(const std::string& path, std::size_t size_bytes, std::uint8_t fill) {
@@ -68,8 +79,7 @@ Outcome<ImageFile> ImageFile::open(const std::string& path, std::size_t size_byt
         ::close(fd);
         return failure;
     };
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return fail({path + " is in use by another board", "give each board its own image files"});
+    if (!lock(fd)) return fail({path + " is in use by another board", "give each board its own image files"});
     struct stat info {};
     if (::fstat(fd, &info) != 0) return fail(system_failure("cannot examine", path));
     const bool fresh = info.st_size == 0;
