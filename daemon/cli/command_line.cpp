@@ -52,7 +52,13 @@ void add_id(CLI::App* app, Options& options, bool required) {
     app->add_option("id", options.id, "number of the job")
         ->required(required)
         ->type_name("ID")
-        ->check(CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max(), "ID"));
+        ->check(CLI::Validator(
+            [](const std::string& text) {
+                const bool good = !text.empty() && text.size() < 19 && text[0] != '0' &&
+                                  text.find_first_not_of("0123456789") == std::string::npos;
+                return good ? std::string() : "\"" + text + "\" is not a job number (see: mcuota job list)";
+            },
+            ""));
 }
 
 void add_job(CLI::App& app, Options& options) {
@@ -67,7 +73,7 @@ void add_job(CLI::App& app, Options& options) {
         ->type_name("TIME");
     list->add_option("--limit", options.limit, "at most this many (default 50)")
         ->type_name("N")
-        ->check(CLI::Range(std::uint32_t{1}, api::kJobsLimitMax, "N"));
+        ->check(CLI::Range(std::uint32_t{1}, api::kJobsLimitMax, ""));
     add_id(leaf(*job, options, "show", "life of one job: every step with time and reason", Command::job_show,
                 "mcuota job show 7"),
            options, true);

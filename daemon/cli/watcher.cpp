@@ -41,6 +41,7 @@ void WatchScreen::say(const std::string& line) {
     }
     erase_bars();
     std::fprintf(stream_, "%s\n", line.c_str());
+    std::fflush(stream_);
     redraw();
 }
 

@@ -151,6 +151,9 @@ std::string doing(const json::value& job) {
 }
 
 std::string pace_of(const json::value& job) {
+    // A rate from before a pause says nothing about the pause.
+    const std::string state = text(job, {"state"});
+    if (state != "downloading" && state != "sending") return "";
     const std::int64_t rate = number(job, {"progress", "bytes_per_second"});
     const std::int64_t left = number(job, {"progress", "bytes_total"}) - number(job, {"progress", "bytes"});
     if (rate <= 0) return "";
@@ -166,7 +169,7 @@ std::string watch_line(const json::value& job, const Style& style) {
     const std::string head = text(job, {"device"}) + "  " + versions_of(job, style) + "  ";
     std::string tail = doing(job);
     const std::string pace = pace_of(job);
-    if (!pace.empty() && !api::is_finished(state)) tail += ", " + pace;
+    if (!pace.empty()) tail += ", " + pace;
     if (state == "waiting" || state == "failed") {
         const std::string why = text(job, {"error", "message"});
         if (!why.empty()) tail += ": " + why;
@@ -176,7 +179,7 @@ std::string watch_line(const json::value& job, const Style& style) {
                        " %  ";
     const std::size_t used = width(line);
     const auto columns = static_cast<std::size_t>(std::max(style.columns, 20));
-    if (used + 4 < columns) tail = shortened(style, tail, columns - used - 1);
+    if (style.terminal && used + 4 < columns) tail = shortened(style, tail, columns - used - 1);
     return line + paint(style, colour_of(state), tail);
 }
 
@@ -267,7 +270,7 @@ std::string jobs_text(const json::value& jobs, const Style& style, std::int64_t 
         if (!api::is_finished(state)) note = doing(job);
         if (state == "failed") note += ": " + shortened(style, text(job, {"error", "message"}), 60);
         const std::string pace = pace_of(job);
-        if (!api::is_finished(state) && !pace.empty()) note += ", " + pace;
+        if (!pace.empty()) note += ", " + pace;
         table.row({text(job, {"id"}), text(job, {"device"}), versions_of(job, style),
                    paint(style, colour_of(state), state),
                    std::to_string(number(job, {"progress", "percent"})) + " %", note});
