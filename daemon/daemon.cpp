@@ -2,6 +2,7 @@
 #include "daemon/daemon.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::size_t kPoolThreads = 4;  // two downloads, one package check, one upload
 constexpr auto kStopLimit = std::chrono::milliseconds(1'500);
+constexpr auto kDrainLimit = std::chrono::milliseconds(300);
 
 db::TimeMs wall_clock_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -134,35 +136,53 @@ class Gateway {
         signals_.add(SIGTERM, ignored);
         signals_.add(SIGINT, ignored);
         signals_.async_wait([this](const boost::system::error_code& error, int number) {
-            if (!error) stop(number);
+            if (error) return;
+            log_.info(std::string("stopping on ") + (number == SIGINT ? "SIGINT" : "SIGTERM") +
+                      "; what is under way goes on at the next start");
+            stop();
         });
         Result<void> started = engine_.start();
-        if (!started) return started;
-        started = server_.start();
-        if (!started) return started;
-        manager_.ready(engine_.status_line());
-        log_.info("mcuotad " + std::string(kVersion) + " is ready: " + engine_.status_line());
+        if (started) started = server_.start();
+        if (started) {
+            manager_.ready(engine_.status_line());
+            log_.info("mcuotad " + std::string(kVersion) + " is ready: " + engine_.status_line());
+        } else {
+            stop();
+        }
         loop_.run();
-        pool_.stop();
-        pool_.join();
-        log_.info("mcuotad has stopped");
-        return {};
+        drain();
+        if (started) log_.info("mcuotad has stopped");
+        return started;
     }
 
   private:
-    void stop(int signal) {
-        log_.info(std::string("stopping on ") + (signal == SIGINT ? "SIGINT" : "SIGTERM") +
-                  "; what is under way goes on at the next start");
+    void stop() {
+        signals_.cancel();
         manager_.stopping();
         server_.stop();
-        engine_.stop([this] { loop_.stop(); });
-        // A step that does not end in time is cut off: every state survives that.
-        stop_limit_.expires_after(kStopLimit);
-        stop_limit_.async_wait([this](const boost::system::error_code& error) {
-            if (error) return;
-            log_.warning("something did not stop in time and is cut off");
+        engine_.stop([this] {
+            stop_limit_.cancel();
             loop_.stop();
         });
+        stop_limit_.expires_after(kStopLimit);
+        stop_limit_.async_wait([this](const boost::system::error_code& error) {
+            if (!error) cut_off();
+        });
+    }
+
+    // Lets the last handlers return, so that nothing refers to what is destroyed next.
+    void drain() {
+        loop_.restart();
+        loop_.run_for(kDrainLimit);
+        if (!loop_.stopped()) cut_off();
+        pool_.stop();
+        pool_.join();
+    }
+
+    // With the process: every state survives that.
+    [[noreturn]] void cut_off() {
+        log_.warning("something did not stop in time and is cut off");
+        ::_exit(0);
     }
 
     job::EngineParts parts(db::Store& store, job::PackageCache& cache) {

@@ -328,7 +328,8 @@ asio::awaitable<void> DeviceWorker::ask_identity() {
     Result<link::Identity> identity = co_await port_->identify();
     if (identity) {
         remember_identity(*identity);
-        tools_.log.info("device " + config_.name + " answers: runs " + device_.running.version);
+        tools_.log.info("device " + config_.name + " answers: " +
+                        (device_.running.version.empty() ? "no application" : "runs " + device_.running.version));
     } else if (identity.error().code != ErrorCode::cancelled) {
         remember_failure(identity.error());
         tools_.log.warning("device " + config_.name + ": " + identity.error().line());
