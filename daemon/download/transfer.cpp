@@ -126,6 +126,7 @@ Result<void> Transfer::save_mark() {
     if (Result<void> synced = file_->sync(); !synced) return synced;
     const std::string etag = answer_ ? answer_->strong_etag() : std::string{};
     marked_ = file_->bytes();
+    marked_at_ = Clock::now();
     // Without a validator the bytes cannot be told from those of another file: nothing to resume from.
     marks_.save(request_.job_id, etag.empty() ? Mark{} : Mark{marked_, etag, {}});
     return {};
@@ -299,7 +300,10 @@ std::size_t Transfer::on_body(const char* data, std::size_t size) {
         failure_ = put.error();
         return kAbort;
     }
-    if (file_->bytes() - marked_ >= options_.mark_every_bytes) {
+    // On a slow line a mark every so many bytes would come too seldom: at most that much time's bytes are at
+    // stake.
+    if (file_->bytes() - marked_ >= options_.mark_every_bytes ||
+        last_byte_ - marked_at_ >= std::chrono::milliseconds(options_.mark_every_ms)) {
         if (Result<void> saved = save_mark(); !saved) {
             failure_ = saved.error();
             return kAbort;

@@ -62,6 +62,7 @@ class Transfer {
     std::optional<Error> failure_;  // found in a callback: outranks what libcurl makes of it
     bool body_expected_{false}, again_plain_{false};
     std::uint64_t marked_{0};  ///< bytes the stored mark vouches for
+    Clock::time_point marked_at_{Clock::now()};
     std::uint64_t resumed_from_{0};
     Clock::time_point last_byte_{}, last_progress_{};
     std::uint64_t last_progress_bytes_{0};
