@@ -64,7 +64,7 @@ struct JobView {
     std::string from_version;
     std::string to_version;
     std::string
-        payload_kind;  ///< raw, lzma, arm_thumb_lzma, hdiffsf20, hdiff13, relocated; empty: not chosen yet
+        payload_kind;  ///< raw, lzma, lzma-thumb, hdiffsf20, hdiff13, relocated; empty: not chosen yet
     std::uint64_t payload_bytes{0};
     ProgressView progress;
     std::uint32_t attempts{0};

@@ -1,6 +1,7 @@
 // The watcher behind `job watch` and `install`.
 #include "daemon/cli/watcher.hpp"
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <utility>
 
@@ -48,8 +49,11 @@ void WatchScreen::say(const std::string& line) {
 void WatchScreen::redraw() {
     if (form_ != Form::bars) return;
     erase_bars();
+    std::size_t head_columns = 0;
+    for (const auto& [id, job] : jobs_)
+        head_columns = std::max(head_columns, width(watch_head(job, style_)));
     for (const auto& [id, job] : jobs_) {
-        std::fprintf(stream_, "%s\n", watch_line(job, style_).c_str());
+        std::fprintf(stream_, "%s\n", watch_line(job, style_, head_columns).c_str());
         ++bars_drawn_;
     }
     std::fflush(stream_);
@@ -94,15 +98,17 @@ Result<Watched> watch(Client& client, const std::vector<std::int64_t>& ids, Watc
         }
         return true;
     };
+    bool connected_once = false;
+    std::int64_t lost_at_ms = 0;  // 0: connected
     Client::Listener listener;
     listener.on_event = [&](std::string_view kind, const json::value& data) {
+        if (lost_at_ms != 0) screen.say("mcuotad is back.");
+        lost_at_ms = 0;
         if (kind == "job") screen.show(data);
         return !all_ended();
     };
     listener.on_second = [&] { screen.redraw(); };
 
-    bool connected_once = false;
-    std::int64_t lost_at_ms = 0;
     for (;;) {
         const auto end = client.events(path, listener, interrupts);
         if (!end && (end.error().code != ErrorCode::daemon_unreachable || !connected_once))

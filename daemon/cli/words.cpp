@@ -19,7 +19,8 @@ std::string or_dash(std::string text) {
 }
 
 std::string ago(std::int64_t at_ms, std::int64_t now_ms) {
-    return at_ms == 0 ? "never" : human_duration(now_ms - at_ms) + " ago";
+    if (at_ms == 0) return "never";
+    return now_ms - at_ms < 1000 ? "just now" : human_duration(now_ms - at_ms) + " ago";
 }
 
 Colour colour_of(const std::string& state) {
@@ -97,7 +98,7 @@ std::string running_text(const json::array& jobs, const Style& style) {
         const std::string pace = pace_of(job);
         table.row(
             {text(job, {"id"}), text(job, {"device"}), versions_of(job, style),
-             bar(style, number(job, {"progress", "percent"}), 10) + " " +
+             (style.terminal ? bar(style, number(job, {"progress", "percent"}), 10) + " " : "") +
                  std::to_string(number(job, {"progress", "percent"})) + " %",
              paint(style, colour_of(text(job, {"state"})), doing(job)) + (pace.empty() ? "" : ", " + pace)});
     }
@@ -134,7 +135,7 @@ constexpr Step kSteps[] = {
 std::string versions_of(const json::value& job, const Style& style) {
     const std::string from = text(job, {"from_version"});
     const std::string to = text(job, {"to_version"});
-    return (from.empty() ? "?" : from) + arrow(style) + (to.empty() ? "?" : to);
+    return (from.empty() ? "" : from + arrow(style)) + (to.empty() ? "?" : to);
 }
 
 std::string doing(const json::value& job) {
@@ -162,11 +163,16 @@ std::string pace_of(const json::value& job) {
     return out;
 }
 
-std::string watch_line(const json::value& job, const Style& style) {
+std::string watch_head(const json::value& job, const Style& style) {
+    return text(job, {"device"}) + "  " + versions_of(job, style);
+}
+
+std::string watch_line(const json::value& job, const Style& style, std::size_t head_columns) {
     const std::string state = text(job, {"state"});
     const std::int64_t percent = number(job, {"progress", "percent"});
     const std::string number_text = std::to_string(percent);
-    const std::string head = text(job, {"device"}) + "  " + versions_of(job, style) + "  ";
+    std::string head = watch_head(job, style);
+    head.append(std::max(head_columns, width(head)) - width(head) + 2, ' ');
     std::string tail = doing(job);
     const std::string pace = pace_of(job);
     if (!pace.empty()) tail += ", " + pace;
@@ -174,12 +180,13 @@ std::string watch_line(const json::value& job, const Style& style) {
         const std::string why = text(job, {"error", "message"});
         if (!why.empty()) tail += ": " + why;
     }
-    std::string line = head + bar(style, percent, kBarColumns) + " " +
-                       std::string(3 - std::min<std::size_t>(3, number_text.size()), ' ') + number_text +
-                       " %  ";
+    if (!style.terminal) return head + number_text + " %  " + tail;
+    const std::string line = head + bar(style, percent, kBarColumns) +
+                             std::string(4 - std::min<std::size_t>(3, number_text.size()), ' ') +
+                             number_text + " %  ";
     const std::size_t used = width(line);
     const auto columns = static_cast<std::size_t>(std::max(style.columns, 20));
-    if (style.terminal && used + 4 < columns) tail = shortened(style, tail, columns - used - 1);
+    if (used + 4 < columns) tail = shortened(style, tail, columns - used - 1);
     return line + paint(style, colour_of(state), tail);
 }
 

@@ -309,7 +309,7 @@ TEST_CASE("watching one job tells every change and ends with it", "[cli]") {
         gateway.backend.change(job);
     });
     CHECK(run.code() == 0);
-    CHECK(has(run.out(), "job 2  pump-3  1.0.0 → 2.0.0"));
+    CHECK(has(run.out(), "job 2  pump-3  1.0.0 → 2.0.0  52 %  sending, 10.0 kB/s, 6 s left\n"));
     CHECK(has(run.out(), "job 2 on pump-3: succeeded"));
     Run ended(gateway.with({"job", "watch", "1"}));
     CHECK(ended.code() == 4);  // the refusal of the signature
@@ -359,6 +359,7 @@ TEST_CASE("watching outlives a restart of the daemon", "[cli]") {
         second.backend.change(job);
     });
     CHECK(run.code() == 0);
+    CHECK(has(run.out(), "mcuotad is back"));
 }
 
 TEST_CASE("text from devices and clouds cannot steer the terminal", "[cli]") {
