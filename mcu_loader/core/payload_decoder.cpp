@@ -18,9 +18,11 @@ Status decode_payload(PayloadKind kind, ByteSource& payload, ByteSource* base, s
         case PayloadKind::lzma_thumb:
             return payload::decode_lzma_thumb(job);
         case PayloadKind::hdiffsf20:
+            return payload::decode_hdiffsf20(job);
         case PayloadKind::hdiff13:
+            return payload::decode_hdiff13(job);
         case PayloadKind::relocated:
-            break;
+            return payload::decode_relocated(job);
     }
     return Status::payload_unsupported;
 }
@@ -36,9 +38,11 @@ std::uint32_t payload_memory_bytes(PayloadKind kind, ByteSource& payload,
         case PayloadKind::lzma_thumb:
             return payload::lzma_thumb_memory_bytes(payload, image_size_bytes);
         case PayloadKind::hdiffsf20:
+            return payload::hdiffsf20_memory_bytes(payload);
         case PayloadKind::hdiff13:
+            return payload::hdiff13_memory_bytes(payload);
         case PayloadKind::relocated:
-            break;
+            return payload::relocated_memory_bytes(payload);
     }
     return 0;
 }

@@ -25,4 +25,14 @@ struct Job {
 [[nodiscard]] std::uint32_t lzma_thumb_memory_bytes(ByteSource& payload,
                                                     std::uint32_t image_size_bytes) noexcept;
 
+[[nodiscard]] Status decode_hdiffsf20(const Job& job) noexcept;
+[[nodiscard]] Status decode_hdiff13(const Job& job) noexcept;
+/// 0 when the headers make no sense.
+[[nodiscard]] std::uint32_t hdiffsf20_memory_bytes(ByteSource& payload) noexcept;
+[[nodiscard]] std::uint32_t hdiff13_memory_bytes(ByteSource& payload) noexcept;
+
+[[nodiscard]] Status decode_relocated(const Job& job) noexcept;
+/// 0 when the header makes no sense.
+[[nodiscard]] std::uint32_t relocated_memory_bytes(ByteSource& payload) noexcept;
+
 }  // namespace mcuota::payload
