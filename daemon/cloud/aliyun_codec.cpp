@@ -267,9 +267,8 @@ std::vector<OutMessage> encode_report(const Identity& who, std::string_view modu
             {topic, progress_payload(content_id(topic, desc + report.version), step, desc, module), 1, {}}};
     }
     const int percent = report.percent < 1 ? 1 : report.percent > 100 ? 100 : report.percent;
-    const std::string_view desc = percent <= 70   ? "downloading"
-                                  : percent <= 95 ? "sending to the device"
-                                                  : "installing";
+    const std::string_view desc =
+        report.step.empty() ? std::string_view("update") : std::string_view(report.step);
     const std::uint32_t id = content_id(topic, report.version + " " + std::to_string(percent));
     return {{topic, progress_payload(id, percent, desc, module), 0, "progress " + owner}};
 }

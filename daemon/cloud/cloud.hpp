@@ -40,6 +40,7 @@ struct Report {
     std::string version;         ///< version: what runs there; otherwise the target
     std::uint8_t percent{0};     ///< progress: 1…100 over the whole job
     std::optional<Error> error;  ///< failure
+    std::string step{};          ///< progress: what is being done, one word for people ("download", "send")
 };
 
 /// One message for the broker, as it will be published. Stored in the outbox until acknowledged.

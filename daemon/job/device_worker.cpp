@@ -282,16 +282,22 @@ void DeviceWorker::show(std::string step, unsigned percent, std::uint64_t bytes,
 // Progress for the cloud, at most one message for every few percent. Not being able to write it is no reason
 // to stop.
 void DeviceWorker::tell_progress() {
-    if (job_->source_kind != db::SourceKind::cloud ||
-        progress_.percent < job_->told_percent + kTellStep_percent)
+    if (job_->source_kind != db::SourceKind::cloud) return;
+    // The first message, however small its figure, is what tells the cloud that the update has begun.
+    if (job_->told_percent == 0 ? progress_.percent == 0
+                                : progress_.percent < job_->told_percent + kTellStep_percent)
         return;
     db::JobChange change;
     change.after = *job_;
     change.after.told_percent = progress_.percent;
     change.from = job_->state;
-    change.outbox = host_.encode(
-        job_->provider,
-        {cloud::Report::Kind::progress, job_->device, job_->module, job_->to_version, progress_.percent, {}});
+    change.outbox = host_.encode(job_->provider, {cloud::Report::Kind::progress,
+                                                  job_->device,
+                                                  job_->module,
+                                                  job_->to_version,
+                                                  progress_.percent,
+                                                  {},
+                                                  progress_.step});
     Result<void> written = tools_.store.change_job(change, host_.now_ms());
     if (!written) {
         tools_.log.warning("job " + std::to_string(job_->id) + ": " + written.error().line());

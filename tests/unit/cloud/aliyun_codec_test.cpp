@@ -190,6 +190,8 @@ TEST_CASE("reports become messages", "[cloud][aliyun]") {
         };
         CHECK(step(0) == "1");
         CHECK(step(45) == "45");
+        report.step = "send";
+        CHECK(encode_report(kSub.who, "", report)[0].payload.find(R"("desc":"send")") != std::string::npos);
         CHECK(step(200) == "100");
     }
     SECTION("a failure says step, code and words, without the url's secrets, and is never replaced") {
