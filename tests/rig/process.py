@@ -3,6 +3,7 @@
 import atexit
 import ctypes
 import os
+import random
 import re
 import signal
 import socket
@@ -31,10 +32,16 @@ class Failed(AssertionError):
 
 
 def free_port():
-    """A TCP port on 127.0.0.1 nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port on 127.0.0.1 nobody listens on at the moment. Below the range the kernel takes ports for outgoing
+    connections from, so that none of those can sit on it when the server starts, or starts again."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(condition, timeout=10.0, what="the condition", interval=0.02):

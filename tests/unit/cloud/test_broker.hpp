@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -85,8 +86,20 @@ class SilentServer {
     std::uint16_t port_{0};
 };
 
+/// A port nobody listens on, below the range the kernel takes ports for outgoing connections from.
 inline std::uint16_t free_port() {
-    return SilentServer().port();
+    std::random_device random;
+    for (;;) {
+        const auto port = static_cast<std::uint16_t>(20'000 + random() % 12'000);
+        const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(port);
+        const bool free = ::bind(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+        ::close(probe);
+        if (free) return port;
+    }
 }
 
 class Broker {
