@@ -1,6 +1,6 @@
 #pragma once
-// The one door to a device behind a wire: what the daemon and mcuota-flash use. Coroutines on the caller's executor;
-// nothing here knows jobs, clouds or databases.
+// The one door to a device behind a wire: what the daemon and mcuota-flash use. Coroutines on the caller's
+// executor; nothing here knows jobs, clouds or databases.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -22,8 +22,8 @@ struct LinkAddress {
     enum class Kind : std::uint8_t { uart, tcp } kind{Kind::uart};
     std::string path_or_host;
     std::uint16_t port{0};
-    std::uint32_t baud{115200};    ///< speed a session moves to after the hello at 115200
-    std::uint8_t address{0};       ///< RS-485 address; 0 point to point
+    std::uint32_t baud{115200};  ///< speed a session moves to after the hello at 115200
+    std::uint8_t address{0};     ///< RS-485 address; 0 point to point
 };
 [[nodiscard]] Result<LinkAddress> parse_link_address(const std::string& text);
 [[nodiscard]] std::string to_string(const LinkAddress& address);
@@ -32,11 +32,18 @@ using link::Identity;
 
 /// What a running transfer or installation tells while it goes on.
 struct Progress {
-    enum class Phase : std::uint8_t { connecting, preparing, sending, checking, installing, trial } phase{Phase::connecting};
-    std::optional<link::Step> step;    ///< of the installation, when the device tells it
-    std::uint64_t bytes{0};            ///< sent and acknowledged, those held from before included
+    enum class Phase : std::uint8_t {
+        connecting,
+        preparing,
+        sending,
+        checking,
+        installing,
+        trial
+    } phase{Phase::connecting};
+    std::optional<link::Step> step;  ///< of the installation, when the device tells it
+    std::uint64_t bytes{0};          ///< sent and acknowledged, those held from before included
     std::uint64_t bytes_total{0};
-    std::uint64_t resumed_from{0};     ///< bytes the device proved to hold already
+    std::uint64_t resumed_from{0};  ///< bytes the device proved to hold already
     std::uint64_t frames_resent{0};
 };
 using ProgressFn = std::function<void(const Progress&)>;
@@ -52,12 +59,12 @@ struct Options {
 
 /// How an installation or rollback ended, in the device's own words after its reboot.
 struct InstallReport {
-    Status status{Status::unknown_token};    ///< ok = confirmed
-    Identity identity;                       ///< read after the outcome
+    Status status{Status::unknown_token};  ///< ok = confirmed
+    Identity identity;                     ///< read after the outcome
 };
 
-/// One device on one link. One operation at a time. Every operation can be cancelled (asio cancellation) and leaves
-/// the device able to continue: a cancelled send is resumed by the next one.
+/// One device on one link. One operation at a time. Every operation can be cancelled (asio cancellation) and
+/// leaves the device able to continue: a cancelled send is resumed by the next one.
 class Flasher {
   public:
     Flasher(boost::asio::any_io_executor executor, LinkAddress address, Options options = {});
@@ -66,13 +73,14 @@ class Flasher {
     Flasher& operator=(Flasher&&) noexcept;
 
     boost::asio::awaitable<Result<Identity>> identify();
-    /// Carries `envelope` (docs/package-format.md §4) into the download region, resuming what the device holds,
-    /// and lets the device check it. Done means: FINISH was answered with ok.
+    /// Carries `envelope` (docs/package-format.md §4) into the download region, resuming what the device
+    /// holds, and lets the device check it. Done means: FINISH was answered with ok.
     boost::asio::awaitable<Result<void>> send(std::span<const std::uint8_t> envelope, ProgressFn progress);
-    /// Asks for the installation of what is staged and follows it through resets until the device tells the outcome
-    /// of `token`. May be called again with the same token after a crash: it then only follows.
+    /// Asks for the installation of what is staged and follows it through resets until the device tells the
+    /// outcome of `token`. May be called again with the same token after a crash: it then only follows.
     boost::asio::awaitable<Result<InstallReport>> install(std::uint64_t token, ProgressFn progress);
-    /// Only follows `token` (after a crash of the gateway): outcome unknown_token when the device never heard of it.
+    /// Only follows `token` (after a crash of the gateway): outcome unknown_token when the device never heard
+    /// of it.
     boost::asio::awaitable<Result<InstallReport>> follow(std::uint64_t token, ProgressFn progress);
     boost::asio::awaitable<Result<void>> confirm();
     boost::asio::awaitable<Result<InstallReport>> rollback(std::uint64_t token, ProgressFn progress);
@@ -86,4 +94,4 @@ class Flasher {
     std::unique_ptr<Impl> impl_;
 };
 
-}    // namespace mcuota::flasher
+}  // namespace mcuota::flasher

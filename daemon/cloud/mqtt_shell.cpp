@@ -49,7 +49,7 @@ class MqttShell::Core : public std::enable_shared_from_this<Core> {
           random_(std::random_device{}()) {}
     ~Core() {
         retire();
-        reaper_.join();    // the pool would drop what still waits, the DISCONNECT with it
+        reaper_.join();  // the pool would drop what still waits, the DISCONNECT with it
     }
 
     void start() {

@@ -293,7 +293,8 @@ void DeviceWorker::remember_identity(const link::Identity& identity) {
 }
 
 void DeviceWorker::remember_failure(const Error& error) {
-    if (error.code == ErrorCode::cancelled) return;  // the gateway changed its mind; that says nothing of the device
+    if (error.code == ErrorCode::cancelled)
+        return;  // the gateway changed its mind; that says nothing of the device
     device_.reachable = false;
     device_.tried_at_ms = host_.now_ms();
     device_.error = error;
@@ -328,8 +329,9 @@ asio::awaitable<void> DeviceWorker::ask_identity() {
     Result<link::Identity> identity = co_await port_->identify();
     if (identity) {
         remember_identity(*identity);
-        tools_.log.info("device " + config_.name + " answers: " +
-                        (device_.running.version.empty() ? "no application" : "runs " + device_.running.version));
+        tools_.log.info(
+            "device " + config_.name + " answers: " +
+            (device_.running.version.empty() ? "no application" : "runs " + device_.running.version));
     } else if (identity.error().code != ErrorCode::cancelled) {
         remember_failure(identity.error());
         tools_.log.warning("device " + config_.name + ": " + identity.error().line());

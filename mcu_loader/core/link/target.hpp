@@ -1,6 +1,6 @@
 #pragma once
-// What the device-side link server asks of the device behind it. The loader and the agent each implement it; the link
-// server owns frames, sessions and the window, the target owns storage and decisions. Freestanding.
+// What the device-side link server asks of the device behind it. The loader and the agent each implement it;
+// the link server owns frames, sessions and the window, the target owns storage and decisions. Freestanding.
 
 #include <array>
 #include <cstddef>
@@ -17,7 +17,15 @@ namespace mcuota::link {
 enum class Role : std::uint8_t { loader = 1, agent = 2 };
 
 /// Steps of an installation as told on the link. Wire value: append only.
-enum class Step : std::uint8_t { check = 1, rehearse = 2, back_up = 3, apply = 4, verify = 5, trial = 6, restore = 7 };
+enum class Step : std::uint8_t {
+    check = 1,
+    rehearse = 2,
+    back_up = 3,
+    apply = 4,
+    verify = 5,
+    trial = 6,
+    restore = 7
+};
 
 /// Longest envelope head an OFFER carries (docs/package-format.md §4).
 constexpr std::size_t kEnvelopeHeadBytes = 24;
@@ -27,7 +35,7 @@ struct Offer {
     std::uint32_t envelope_bytes{0};
     Sha256Digest package_id{};
     std::array<std::uint8_t, kEnvelopeHeadBytes> head{};
-    bool restart{false};    ///< forget what is held of this package
+    bool restart{false};  ///< forget what is held of this package
 };
 
 /// What the device proves to hold of the offered package.
@@ -47,7 +55,7 @@ struct Outcome {
 
 /// Identity of an image a device holds.
 struct ImageInfo {
-    std::uint8_t state{0};    ///< docs/link-protocol.md §4, tags 6 and 8
+    std::uint8_t state{0};  ///< docs/link-protocol.md §4, tags 6 and 8
     std::uint32_t size_bytes{0};
     Sha256Digest sha256{};
     std::uint32_t security_counter{0};
@@ -92,7 +100,8 @@ class Target {
     /// Prepares staging of the offered package (erasing as needed) and says what of it is held already.
     [[nodiscard]] virtual Status offer(const Offer& offer, Held& held) noexcept = 0;
     /// Next bytes of the envelope; `offset` continues exactly where the last call (or Held) ended.
-    [[nodiscard]] virtual Status write(std::uint32_t offset, std::span<const std::uint8_t> bytes) noexcept = 0;
+    [[nodiscard]] virtual Status write(std::uint32_t offset,
+                                       std::span<const std::uint8_t> bytes) noexcept = 0;
     [[nodiscard]] virtual Status finish() noexcept = 0;
     /// Journals the request. The server answers, drains its transmitter, then calls reset_now().
     [[nodiscard]] virtual Status install(std::uint64_t token) noexcept = 0;
@@ -126,4 +135,4 @@ class Line {
     ~Line() = default;
 };
 
-}    // namespace mcuota::link
+}  // namespace mcuota::link
