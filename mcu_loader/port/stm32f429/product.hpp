@@ -13,7 +13,10 @@ constexpr std::uint32_t kDecoderMemoryBytes = 96 * 1024;
 
 constexpr std::uint32_t kPayloadKinds = (1U << static_cast<unsigned>(PayloadKind::raw)) |
                                         (1U << static_cast<unsigned>(PayloadKind::lzma)) |
-                                        (1U << static_cast<unsigned>(PayloadKind::lzma_thumb));
+                                        (1U << static_cast<unsigned>(PayloadKind::lzma_thumb)) |
+                                        (1U << static_cast<unsigned>(PayloadKind::hdiffsf20)) |
+                                        (1U << static_cast<unsigned>(PayloadKind::hdiff13)) |
+                                        (1U << static_cast<unsigned>(PayloadKind::relocated));
 
 constexpr device::Product kProduct{
     .hardware = "stm32f429-demo",
