@@ -33,6 +33,7 @@ struct Track {
     double cost;
     std::int32_t stretch;
     bool surprised;
+    std::uint8_t difference;  ///< of the last surprise, 0 before the first
 };
 
 /// Shortest path, one new byte at a time. A track dearer than the best path plus a new cover can never win
@@ -94,10 +95,10 @@ class Aligner {
         const double cost = best_cost_ + costs_.new_cover;
         for (Track& track : tracks_) {
             if (track.offset != offset) continue;
-            if (track.cost > cost) track = {offset, cost, begin_stretch(i, offset, false), false};
+            if (track.cost > cost) track = {offset, cost, begin_stretch(i, offset, false), false, 0};
             return;
         }
-        tracks_.push_back({offset, cost, begin_stretch(i, offset, false), false});
+        tracks_.push_back({offset, cost, begin_stretch(i, offset, false), false, 0});
     }
 
     std::int32_t begin_stretch(std::uint32_t i, std::int64_t offset, bool literal) {
@@ -118,10 +119,13 @@ class Aligner {
                 track.cost = kImpossible;
                 continue;
             }
-            const bool surprise = old_[static_cast<std::size_t>(o)] != new_[i];
-            track.cost += !surprise         ? costs_.as_expected
-                          : track.surprised ? costs_.next_surprise
-                                            : costs_.first_surprise;
+            const auto difference = static_cast<std::uint8_t>(new_[i] - old_[static_cast<std::size_t>(o)]);
+            const bool surprise = difference != 0;
+            track.cost += !surprise                        ? costs_.as_expected
+                          : difference == track.difference ? costs_.same_surprise
+                          : track.surprised                ? costs_.next_surprise
+                                                           : costs_.first_surprise;
+            if (surprise) track.difference = difference;
             track.surprised = surprise;
             if (track.cost < best) {
                 best = track.cost;

@@ -16,6 +16,7 @@ struct AlignmentCosts {
     double new_cover{39};       ///< a cover, jump and lengths included
     double first_surprise{14};  ///< a covered byte that differs, after one that did not
     double next_surprise{7};    ///< one that follows another
+    double same_surprise{6};    ///< one that differs by as much as the one before on the same offset
     double as_expected{0.03};
     double begin_literals{4.8};
     unsigned match_bytes_min{3};  ///< shortest match that may open a cover

@@ -57,7 +57,7 @@ class Bit {
         const std::uint32_t n = state_ & 1023U;
         const auto p = static_cast<std::int32_t>(state_ >> 10);
         const std::int32_t gap = (bit ? (1 << 22) - 1 : 0) - p;
-        const std::int32_t moved = p + ((gap >> 3) * kStep[n] >> 13);
+        const std::int32_t moved = p + ((gap >> 8) * kStep[n] >> 8);
         state_ = static_cast<std::uint32_t>(moved) << 10 | (n < 60 ? n + 1 : n);
     }
 
