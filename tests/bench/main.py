@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from bench import daemon_bench, firmware_bench, link_bench, update_bench
+from bench import daemon_bench, delta_bench, firmware_bench, link_bench, update_bench
 from bench.report import emit, note
 
-BENCHES = {"firmware": firmware_bench, "link": link_bench, "update": update_bench, "daemon": daemon_bench}
+BENCHES = {"firmware": firmware_bench, "delta": delta_bench, "link": link_bench, "update": update_bench, "daemon": daemon_bench}
 
 
 def main():
