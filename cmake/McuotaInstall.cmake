@@ -2,11 +2,18 @@
 include(GNUInstallDirs)
 set(MCUOTA_LIBEXECDIR ${CMAKE_INSTALL_LIBEXECDIR}/mcuota)
 
-foreach(program mcuota mcuota-pack mcuota-flash mcuota-board)
-    if(TARGET ${program})
-        install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-    endif()
-endforeach()
-if(TARGET mcuotad)
-    install(TARGETS mcuotad RUNTIME DESTINATION ${MCUOTA_LIBEXECDIR})
+install(TARGETS mcuota mcuota-pack mcuota-flash RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS mcuotad RUNTIME DESTINATION ${MCUOTA_LIBEXECDIR})
+install(FILES daemon/cli/mcuota.1 mcu_flasher/cli/mcuota-flash.1 mcu_flasher/package/mcuota-pack.1
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES daemon/mcuotad.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES daemon/cli/completions/mcuota.bash
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME mcuota)
+install(FILES daemon/cli/completions/_mcuota DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES config/mcuota.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/mcuota)
+
+install(FILES systemd/mcuota.modules-load.conf DESTINATION lib/modules-load.d RENAME mcuota.conf)
+if(MCUOTA_BOARD)
+    install(TARGETS mcuota-board RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(FILES virtual_board/mcuota-board.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
