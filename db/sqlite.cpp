@@ -2,6 +2,7 @@
 #include "db/sqlite.hpp"
 
 #include <sqlite3.h>
+#include <sys/statvfs.h>
 
 #include <utility>
 
@@ -11,6 +12,13 @@ namespace {
 std::string file_of(sqlite3* handle) {
     const char* name = handle != nullptr ? sqlite3_db_filename(handle, "main") : nullptr;
     return name != nullptr && *name != '\0' ? name : "(in memory)";
+}
+
+// SQLite reports a full disk as an I/O error when its shared memory file is what does not fit.
+bool file_system_full(const std::string& file) {
+    struct statvfs figures {};
+    return ::statvfs(std::filesystem::path(file).parent_path().c_str(), &figures) == 0 &&
+           figures.f_bavail == 0;
 }
 
 Error explain(int code, const std::string& file, const std::string& detail) {
@@ -34,6 +42,9 @@ Error explain(int code, const std::string& file, const std::string& detail) {
             return {ErrorCode::database_failed, about + " is held by another program: " + detail,
                     "find it with: fuser -v " + file};
         case SQLITE_IOERR:
+            if (file_system_full(file))
+                return {ErrorCode::disk_full, about + " cannot grow: no space left",
+                        "free space on its file system"};
             return {ErrorCode::database_failed, about + " cannot be read or written: " + detail,
                     "check the disk (journalctl -k)"};
         default:
