@@ -105,7 +105,8 @@ class Store {
     [[nodiscard]] Result<std::vector<OutboxRecord>> outbox(const std::string& provider, std::size_t limit);
     [[nodiscard]] Result<void> drop_outbox(std::int64_t id);
     [[nodiscard]] Result<std::uint64_t> outbox_count(const std::string& provider);
-    [[nodiscard]] Result<std::uint64_t> outbox_count(const std::string& provider, const std::string& device);
+    [[nodiscard]] Result<std::uint64_t> outbox_count(const std::string& provider, const std::string& device,
+                                                     std::int64_t created_until_ms);
 
     // Audit trail, newest first.
     [[nodiscard]] Result<std::vector<AuditRecord>> audit(const std::string& device,

@@ -50,12 +50,13 @@ Result<std::uint64_t> Store::outbox_count(const std::string& provider) {
     return count;
 }
 
-Result<std::uint64_t> Store::outbox_count(const std::string& provider, const std::string& device) {
+Result<std::uint64_t> Store::outbox_count(const std::string& provider, const std::string& device,
+                                          std::int64_t created_until_ms) {
     const std::lock_guard lock(impl_->mutex);
     std::uint64_t count = 0;
     Result<void> read = impl_->database.each(
-        "SELECT count(*) FROM outbox WHERE provider = ? AND device = ?",
-        [&](const Row& row) { count = row.number<std::uint64_t>(0); }, provider, device);
+        "SELECT count(*) FROM outbox WHERE provider = ? AND device = ? AND created_at_ms <= ?",
+        [&](const Row& row) { count = row.number<std::uint64_t>(0); }, provider, device, created_until_ms);
     if (!read) return std::move(read).error();
     return count;
 }

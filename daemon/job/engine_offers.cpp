@@ -40,7 +40,9 @@ Result<void> Engine::take_offer(const cloud::Offer& offer, DeviceWorker& worker)
     Result<std::optional<db::JobRecord>> last =
         parts_.store.last_finished(offer.device, db::SourceKind::cloud, offer.provider, offer.module);
     if (!last) return std::move(last).error();
-    Result<std::uint64_t> pending_reports = parts_.store.outbox_count(offer.provider, offer.device);
+    // Only the word of that job's own end counts: what waits since then is about something else.
+    Result<std::uint64_t> pending_reports = parts_.store.outbox_count(
+        offer.provider, offer.device, *last ? (*last)->finished_at_ms.value_or(0) : 0);
     if (!pending_reports) return std::move(pending_reports).error();
     const Admission admission = admit(wanted, *unfinished, *last, worker.device(), *pending_reports > 0);
     const std::string id = std::to_string(admission.job);

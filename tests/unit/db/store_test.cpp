@@ -91,7 +91,8 @@ TEST_CASE("a change and what it tells upstream become true together or not at al
     change.from = JobState::queued;
     REQUIRE(store.change_job(change, 3));
     CHECK(store.outbox("ali", 10)->size() == 1);
-    CHECK(*store.outbox_count("ali", "pump-1") == 1);
+    CHECK(*store.outbox_count("ali", "pump-1", INT64_MAX) == 1);
+    CHECK(*store.outbox_count("ali", "pump-1", 0) == 0);
     CHECK((*store.job(job.id))->finished_at_ms == 3);
 
     Result<void> spoilt = store.together([&]() -> Result<void> {
