@@ -121,10 +121,12 @@ class Aligner {
             }
             const auto difference = static_cast<std::uint8_t>(new_[i] - old_[static_cast<std::size_t>(o)]);
             const bool surprise = difference != 0;
-            track.cost += !surprise                        ? costs_.as_expected
-                          : difference == track.difference ? costs_.same_surprise
-                          : track.surprised                ? costs_.next_surprise
-                                                           : costs_.first_surprise;
+            if (!surprise) {
+                track.cost += costs_.as_expected;
+            } else {
+                const double fresh = track.surprised ? costs_.next_surprise : costs_.first_surprise;
+                track.cost += difference == track.difference ? std::min(costs_.same_surprise, fresh) : fresh;
+            }
             if (surprise) track.difference = difference;
             track.surprised = surprise;
             if (track.cost < best) {

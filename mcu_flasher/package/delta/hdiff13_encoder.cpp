@@ -1,6 +1,7 @@
 // Writes `HDIFF13`: four LZMA sections for covers, two for differences, literals.
 
 #include <array>
+#include <optional>
 
 #include "mcu_flasher/package/delta/hdiff_encoder.hpp"
 #include "mcu_flasher/package/delta/hdiff_format.hpp"
@@ -69,11 +70,8 @@ class RunWriter {
     HdiffWriter& codes_;
 };
 
-}  // namespace
-
-Result<std::vector<std::uint8_t>> encode_hdiff13(View old_image, View new_image,
-                                                 std::uint32_t memory_bytes_max) {
-    const std::vector<Cover> covers = hdiff_covers(old_image, new_image);
+Result<Bytes> encode(View old_image, View new_image, std::span<const Cover> covers,
+                     std::uint32_t memory_bytes_max) {
     std::array<HdiffWriter, 4> parts;
     auto& [cover_part, controls, codes, literals] = parts;
     std::uint32_t old_end = 0, new_end = 0;
@@ -100,6 +98,19 @@ Result<std::vector<std::uint8_t>> encode_hdiff13(View old_image, View new_image,
     }
     out.bytes(sections.data());
     return out.take();
+}
+
+}  // namespace
+
+Result<std::vector<std::uint8_t>> encode_hdiff13(View old_image, View new_image,
+                                                 std::uint32_t memory_bytes_max) {
+    std::optional<Bytes> best;
+    for (const std::vector<Cover>& covers : hdiff_covers(old_image, new_image)) {
+        auto delta = encode(old_image, new_image, covers, memory_bytes_max);
+        if (!delta) return std::move(delta).error();
+        if (!best || delta->size() < best->size()) best = std::move(*delta);
+    }
+    return std::move(*best);
 }
 
 }  // namespace mcuota::delta

@@ -2,6 +2,8 @@
 
 #include "mcu_flasher/package/delta/hdiff_format.hpp"
 
+#include <algorithm>
+
 #include "mcu_flasher/package/delta/alignment.hpp"
 
 namespace mcuota::delta {
@@ -33,10 +35,16 @@ void HdiffWriter::cover(const Cover& cover, std::uint32_t old_end, std::uint32_t
     number(cover.length);
 }
 
-std::vector<Cover> hdiff_covers(std::span<const std::uint8_t> old_image,
-                                std::span<const std::uint8_t> new_image) {
-    const AlignmentCosts costs;
-    return align(old_image, new_image, costs, {});
+std::vector<std::vector<Cover>> hdiff_covers(std::span<const std::uint8_t> old_image,
+                                             std::span<const std::uint8_t> new_image) {
+    constexpr std::size_t kBothTriedBytesMax = 2U << 20;
+    AlignmentCosts costs;
+    std::vector<std::vector<Cover>> out{align(old_image, new_image, costs, {})};
+    if (std::max(old_image.size(), new_image.size()) <= kBothTriedBytesMax) {
+        costs.same_surprise = costs.first_surprise;
+        out.push_back(align(old_image, new_image, costs, {}));
+    }
+    return out;
 }
 
 }  // namespace mcuota::delta

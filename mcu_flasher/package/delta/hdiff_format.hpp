@@ -39,8 +39,9 @@ class HdiffWriter {
     return count;
 }
 
-/// Covers of old and new that suit byte-wise differences behind LZMA.
-[[nodiscard]] std::vector<Cover> hdiff_covers(std::span<const std::uint8_t> old_image,
-                                              std::span<const std::uint8_t> new_image);
+/// Covers of old and new worth trying behind LZMA: with and without a low price for differences that repeat,
+/// which it packs well when they are many. Only the first for files beyond a microcontroller's size.
+[[nodiscard]] std::vector<std::vector<Cover>> hdiff_covers(std::span<const std::uint8_t> old_image,
+                                                           std::span<const std::uint8_t> new_image);
 
 }  // namespace mcuota::delta

@@ -148,24 +148,24 @@ constexpr std::array<Trial, 4> kTrials{{{8192, 1}, {8192, 2}, {16384, 1}, {4096,
 
 Result<std::vector<std::uint8_t>> encode_hdiffsf20(View old_image, View new_image,
                                                    std::uint32_t memory_bytes_max) {
-    const std::vector<Cover> covers = hdiff_covers(old_image, new_image);
     std::optional<Bytes> best;
-    for (const Trial& trial : kTrials) {
-        const Body body = BodyWriter(old_image, new_image, trial.step_bytes, trial.zeros_min).run(covers);
-        if (body.step_bytes >= memory_bytes_max) continue;
-        auto section = pack_section(body.bytes, memory_bytes_max - body.step_bytes);
-        if (!section) return std::move(section).error();
-        HdiffWriter out;
-        out.head("HDIFFSF20");
-        out.number(static_cast<std::uint32_t>(new_image.size()));
-        out.number(static_cast<std::uint32_t>(old_image.size()));
-        out.number(body.cover_count);
-        out.number(body.step_bytes);
-        out.number(static_cast<std::uint32_t>(body.bytes.size()));
-        out.number(section->packed ? static_cast<std::uint32_t>(section->stored.size()) : 0U);
-        out.bytes(section->stored);
-        if (!best || out.size() < best->size()) best = out.take();
-    }
+    for (const std::vector<Cover>& covers : hdiff_covers(old_image, new_image))
+        for (const Trial& trial : kTrials) {
+            const Body body = BodyWriter(old_image, new_image, trial.step_bytes, trial.zeros_min).run(covers);
+            if (body.step_bytes >= memory_bytes_max) continue;
+            auto section = pack_section(body.bytes, memory_bytes_max - body.step_bytes);
+            if (!section) return std::move(section).error();
+            HdiffWriter out;
+            out.head("HDIFFSF20");
+            out.number(static_cast<std::uint32_t>(new_image.size()));
+            out.number(static_cast<std::uint32_t>(old_image.size()));
+            out.number(body.cover_count);
+            out.number(body.step_bytes);
+            out.number(static_cast<std::uint32_t>(body.bytes.size()));
+            out.number(section->packed ? static_cast<std::uint32_t>(section->stored.size()) : 0U);
+            out.bytes(section->stored);
+            if (!best || out.size() < best->size()) best = out.take();
+        }
     if (!best)
         return Error{ErrorCode::memory_budget_exceeded,
                      "no HDIFFSF20 delta is decoded in " + std::to_string(memory_bytes_max) + " bytes",
