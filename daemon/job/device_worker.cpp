@@ -214,7 +214,9 @@ Result<Act> DeviceWorker::commit(const db::JobRecord& before, Decision decision,
         tools_.log.info("job " + std::to_string(change.after.id) + " (" + config_.name +
                         "): " + std::string(to_string(change.from)) + " → " +
                         std::string(to_string(decision.after.state)) + ": " + decision.reason);
-    if (!change.outbox.empty()) host_.outbox_changed(decision.after.provider);
+    // By the messages: a local job's provider is a person, but its reports go to the device's cloud.
+    for (const db::OutboxRecord& message : change.outbox)
+        host_.outbox_changed(message.provider);
     if (!active || !db::is_finished(decision.after.state)) host_.job_changed(decision.after);
     return decision.act;
 }
