@@ -59,6 +59,7 @@ static_assert(offsetof(JournalRecord, zero_2) == 112 && offsetof(JournalRecord, 
 static_assert(offsetof(JournalRecord, firm) == 124);
 
 using RecordBytes = std::array<std::uint8_t, kJournalRecordBytes>;
+constexpr std::size_t kOpeningBytes = sizeof(JournalRecord::format);
 constexpr std::size_t kSealedBytes = offsetof(JournalRecord, crc);
 constexpr std::size_t kBodyBytes = offsetof(JournalRecord, firm);
 
@@ -154,6 +155,7 @@ struct Journal::Scan {
     std::uint32_t sequence{0};  ///< 0: no sealed record
     std::uint32_t slot{0};
     std::uint32_t used_slots{0};  ///< up to and with the last slot that is not blank
+    std::uint32_t torn_slot{0};   ///< the last that is neither blank, spoiled nor sealed, plus 1; 0: none
     bool firm{false};
 };
 
@@ -174,7 +176,11 @@ Status Journal::scan(Region region, Scan& out) noexcept {
             continue;
         }
         out.used_slots = slot + 1;
-        if (decode(bytes, record, state) && record.sequence > out.sequence) {
+        if (!decode(bytes, record, state)) {
+            const bool spoiled =
+                std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+            out.torn_slot = spoiled ? out.torn_slot : slot + 1;
+        } else if (record.sequence > out.sequence) {
             out.state = state;
             out.sequence = record.sequence;
             out.slot = slot;
@@ -191,6 +197,7 @@ Status Journal::mount() noexcept {
         return Status::journal_failed;
     }
     const Scan& newest = b.sequence > a.sequence ? b : a;
+    torn_slot_ = 0;
     state_ = newest.state;
     sequence_ = newest.sequence;
     if (sequence_ == 0) {
@@ -199,6 +206,8 @@ Status Journal::mount() noexcept {
         next_slot_ = slots();
         next_sequence_ = 1;
         doubtful_ = void_first_ = false;
+        torn_region_ = Region::flag_a;
+        torn_slot_ = a.torn_slot == 1 ? 1 : 0;
         return Status::ok;
     }
     newest_region_ = write_region_ = &newest == &b ? Region::flag_b : Region::flag_a;
@@ -206,19 +215,44 @@ Status Journal::mount() noexcept {
     next_sequence_ = newest.sequence + (newest.used_slots - newest.slot);
     doubtful_ = !newest.firm;
     void_first_ = true;
+    // Behind the newest record, or alone in the other sector after an erase: a record that did not come
+    // about.
+    const Scan& older = &newest == &b ? a : b;
+    if (newest.torn_slot > newest.slot + 1) {
+        torn_region_ = newest_region_;
+        torn_slot_ = newest.torn_slot;
+    } else if (newest.used_slots == slots() && older.sequence == 0 && older.torn_slot == 1) {
+        torn_region_ = opposite(newest_region_);
+        torn_slot_ = older.torn_slot;
+    }
     return Status::ok;
 }
 
 Status Journal::settle() noexcept {
-    return doubtful_ ? append(state_) : Status::ok;
+    if (doubtful_) {
+        return append(state_);
+    }
+    if (torn_slot_ != 0) {
+        // It may read as a record at a later start, and tell another story than the one told now. A slot that
+        // takes no zeros is passed over: append() copes with it.
+        const std::uint32_t slot = torn_slot_ - 1;
+        torn_slot_ = 0;
+        spoil(torn_region_, slot);
+    }
+    return Status::ok;
+}
+
+void Journal::spoil(Region region, std::uint32_t slot) noexcept {
+    const std::array<std::uint8_t, kJournalRecordBytes> zeros{};
+    static_cast<void>(
+        storage_.program(region, slot * static_cast<std::uint32_t>(kJournalRecordBytes), zeros));
 }
 
 Status Journal::make_room() noexcept {
     if (void_first_ && next_slot_ < slots()) {
         // The slot reads blank but a record may have been in flight there: zeros are safe over anything, a
         // record is not.
-        const std::array<std::uint8_t, kJournalRecordBytes> zeros{};
-        static_cast<void>(storage_.program(write_region_, next_slot_ * kJournalRecordBytes, zeros));
+        spoil(write_region_, next_slot_);
         use_slot();
     }
     void_first_ = false;
@@ -234,8 +268,16 @@ Status Journal::write_record(const State& next) noexcept {
     RecordBytes bytes;
     encode(next_sequence_, next, bytes);
     const std::uint32_t offset = next_slot_ * static_cast<std::uint32_t>(kJournalRecordBytes);
-    const Status status = storage_.program(write_region_, offset, std::span{bytes}.first(kBodyBytes));
-    if (status != Status::ok) {
+    // The first word alone, before the rest: whatever a record in flight reads like later, its slot does not
+    // read blank, so settle() finds it.
+    const auto opening = std::span{bytes}.first(kOpeningBytes);
+    const auto rest = std::span{bytes}.first(kBodyBytes).subspan(kOpeningBytes);
+    if (const Status status = storage_.program(write_region_, offset, opening); status != Status::ok) {
+        return status;
+    }
+    if (const Status status =
+            storage_.program(write_region_, offset + static_cast<std::uint32_t>(kOpeningBytes), rest);
+        status != Status::ok) {
         return status;
     }
     const std::array<std::uint8_t, sizeof(JournalRecord::firm)> firm{};

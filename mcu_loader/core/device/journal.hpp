@@ -79,7 +79,8 @@ class Journal {
     /// Whether the newest record may have been in flight when power went: it could read differently next
     /// time.
     [[nodiscard]] bool doubtful() const noexcept { return doubtful_; }
-    /// Appends a fresh copy when doubtful(): call before acting on what was read.
+    /// Makes sure that later starts read what this one has read: appends a fresh copy when doubtful(), spoils
+    /// the remains of a record that did not come about. Call before acting on what was read.
     [[nodiscard]] Status settle() noexcept;
     /// Makes `next` the newest record. Errors: journal_failed; state() is then unchanged.
     [[nodiscard]] Status append(const State& next) noexcept;
@@ -94,6 +95,8 @@ class Journal {
     [[nodiscard]] Status scan(Region region, Scan& out) noexcept;
     [[nodiscard]] Status make_room() noexcept;
     [[nodiscard]] Status write_record(const State& next) noexcept;
+    /// Programs zeros over a slot: safe whatever stands there.
+    void spoil(Region region, std::uint32_t slot) noexcept;
     void use_slot() noexcept { ++next_slot_, ++next_sequence_; }
 
     Storage& storage_;
@@ -104,6 +107,8 @@ class Journal {
     std::uint32_t next_slot_{0};      ///< slots and sequence numbers advance together: a torn record's
     std::uint32_t next_sequence_{1};  ///< number is never given to another record
     std::uint8_t reset_cause_{0};
+    std::uint32_t torn_slot_{0};  ///< a slot to spoil in settle(), plus 1; 0: none
+    Region torn_region_{Region::flag_b};
     bool doubtful_{false};
     bool void_first_{false};  ///< next_slot_ may have been in flight although it reads blank: spoil it first
 };

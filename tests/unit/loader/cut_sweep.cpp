@@ -7,20 +7,6 @@ namespace {
 constexpr std::size_t kFailuresKept = 10;
 constexpr unsigned kQuietStarts = 3;
 
-const char* name(Tear tear) {
-    switch (tear) {
-        case Tear::before:
-            return "before";
-        case Tear::mixed:
-            return "mixed";
-        case Tear::looks_done:
-            return "looks_done";
-        case Tear::looks_untouched:
-            return "looks_untouched";
-    }
-    return "?";
-}
-
 std::string number(Status status) {
     return std::to_string(static_cast<unsigned>(status));
 }

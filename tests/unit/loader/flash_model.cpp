@@ -1,9 +1,8 @@
-// The flash model's rules: bits fall only, erases are whole units, cuts leave any mix, marginal cells must be
-// erased.
+// The flash model's rules: ranges, alignment, units, pages; cuts and faults at the operations they are set
+// for.
 #include "flash_model.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace mcuota::test {
 
@@ -21,80 +20,42 @@ Power::End Power::run(const std::function<void()>& body) {
 
 Geometry Geometry::small() {
     Geometry geometry;
-    const auto region = [&](Region which) -> RegionLayout& {
-        return geometry.regions[static_cast<std::size_t>(which)];
-    };
-    region(Region::running) = {{512, 256, 1024, 512, 512}, 4, 64, 0};
-    region(Region::flag_a) = {{1024, 1024}, 1, 256, 0};
-    region(Region::flag_b) = {{1024, 1024}, 1, 256, 0};
-    region(Region::backup) = {std::vector<std::uint32_t>(6, 512), 1, 256, 1024};
-    region(Region::download) = {std::vector<std::uint32_t>(16, 512), 1, 256, 2048};
+    geometry.of(Region::running) = {{512, 256, 1024, 512, 512}, 4, 64, 0};
+    geometry.of(Region::flag_a) = {{1024, 1024}, 1, 256, 0};
+    geometry.of(Region::flag_b) = {{1024, 1024}, 1, 256, 0};
+    geometry.of(Region::backup) = {std::vector<std::uint32_t>(6, 512), 1, 256, 1024};
+    geometry.of(Region::download) = {std::vector<std::uint32_t>(16, 512), 1, 256, 2048};
     return geometry;
 }
 
 Geometry Geometry::f429() {
     constexpr std::uint32_t kKib = 1024;
     Geometry geometry;
-    const auto region = [&](Region which) -> RegionLayout& {
-        return geometry.regions[static_cast<std::size_t>(which)];
-    };
-    region(Region::running) = {std::vector<std::uint32_t>(7, 128 * kKib), 4, 512, 0};
-    region(Region::flag_a) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
-    region(Region::flag_b) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
-    region(Region::backup) = {std::vector<std::uint32_t>(224, 4 * kKib), 1, 256, 64 * kKib};
-    region(Region::download) = {std::vector<std::uint32_t>(272, 4 * kKib), 1, 256, 64 * kKib};
+    geometry.of(Region::running) = {std::vector<std::uint32_t>(7, 128 * kKib), 4, 512, 0};
+    geometry.of(Region::flag_a) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
+    geometry.of(Region::flag_b) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
+    geometry.of(Region::backup) = {std::vector<std::uint32_t>(224, 4 * kKib), 1, 256, 64 * kKib};
+    geometry.of(Region::download) = {std::vector<std::uint32_t>(272, 4 * kKib), 1, 256, 64 * kKib};
     return geometry;
 }
 
-FlashModel::FlashModel(const Geometry& geometry) {
-    for (std::size_t index = 0; index < cells_.size(); ++index) {
-        Cells& target = cells_[index];
-        target.layout = geometry.regions[index];
-        const std::size_t size =
-            std::accumulate(target.layout.units.begin(), target.layout.units.end(), std::size_t{0});
-        target.value.assign(size, 0xFF);
-        target.unsteady.assign(size, 0);
-        target.torn_in.assign(size, 0);
-        target.wear.assign(target.layout.units.size(), 0);
-    }
-}
+FlashModel::FlashModel(const Geometry& geometry) : cells_{geometry.regions.begin(), geometry.regions.end()} {}
 
 std::uint32_t FlashModel::size_bytes(Region region) const noexcept {
-    return static_cast<std::uint32_t>(cells(region).value.size());
+    return cells(region).size();
 }
 
 std::uint32_t FlashModel::erase_unit_bytes(Region region, std::uint32_t offset) const noexcept {
-    std::uint32_t begin = 0;
-    for (const std::uint32_t unit : cells(region).layout.units) {
-        if (offset < begin + unit) {
-            return unit;
-        }
-        begin += unit;
-    }
-    return 0;
+    const Cells& target = cells(region);
+    return offset < target.size() ? target.layout().units[target.unit_at(offset)] : 0;
 }
 
 std::uint32_t FlashModel::program_unit_bytes(Region region) const noexcept {
-    return cells(region).layout.program_unit;
+    return cells(region).layout().program_unit;
 }
 
 std::uint32_t FlashModel::wear(Region region, std::uint32_t offset) const noexcept {
-    const Cells& target = cells(region);
-    std::uint32_t begin = 0;
-    for (std::size_t index = 0; index < target.layout.units.size(); ++index) {
-        if (offset < begin + target.layout.units[index]) {
-            return target.wear[index];
-        }
-        begin += target.layout.units[index];
-    }
-    return 0;
-}
-
-std::uint32_t FlashModel::random() noexcept {
-    random_ ^= random_ << 13U;
-    random_ ^= random_ >> 17U;
-    random_ ^= random_ << 5U;
-    return random_;
+    return offset < cells(region).size() ? cells(region).wear(cells(region).unit_at(offset)) : 0;
 }
 
 void FlashModel::violate(const std::string& what) noexcept {
@@ -105,7 +66,7 @@ void FlashModel::violate(const std::string& what) noexcept {
 
 bool FlashModel::in_range(Region region, std::uint32_t offset, std::size_t length,
                           const char* what) noexcept {
-    const std::size_t size = cells(region).value.size();
+    const std::size_t size = cells(region).size();
     if (length == 0 || offset > size || length > size - offset) {
         violate(std::string{what} + " outside region " + std::to_string(static_cast<unsigned>(region)) +
                 ", offset " + std::to_string(offset) + " length " + std::to_string(length));
@@ -114,103 +75,70 @@ bool FlashModel::in_range(Region region, std::uint32_t offset, std::size_t lengt
     return true;
 }
 
-bool FlashModel::cut_now() noexcept {
-    const bool hit = armed_ && operations_ == cut_at_;
-    ++operations_;
-    if (hit) {
-        tear_ = cut_.tear;
-        armed_ = cut_.again_after != 0;
-        cut_at_ = operations_ + cut_.again_after - 1;
-        cut_.tear = Tear::mixed;
-        cut_.again_after = 0;
-        random_ = cut_.seed * 2654435761U + static_cast<std::uint32_t>(operations_) + 1;
-    }
-    return hit;
-}
-
 Status FlashModel::read(Region region, std::uint32_t offset, std::span<std::uint8_t> out) noexcept {
     if (!in_range(region, offset, out.size(), "read")) {
         return Status::out_of_range;
     }
-    const Cells& target = cells(region);
-    for (std::size_t index = 0; index < out.size(); ++index) {
-        const std::size_t at = offset + index;
-        std::uint8_t value = target.value[at];
-        if (target.unsteady[at] != 0 && cycle_ > target.torn_in[at] + 1) {
-            const auto noise = static_cast<std::uint8_t>((at * 2654435761U + cycle_ * 40503U) >> 11U);
-            value = static_cast<std::uint8_t>(value ^ (noise & target.unsteady[at]));
-        }
-        out[index] = value;
-    }
-    return Status::ok;
+    cells(region).read(offset, out, cycle_, ++reads_);
+    return read_fault_ ? read_fault_(region, offset, out) : Status::ok;
 }
 
-void FlashModel::tear(Cells& target, std::uint32_t offset, std::span<const std::uint8_t> wanted,
-                      bool erasing) noexcept {
-    for (std::size_t index = 0; index < wanted.size(); ++index) {
-        const std::size_t at = offset + index;
-        const std::uint8_t old = target.value[at];
-        const std::uint8_t end =
-            erasing ? std::uint8_t{0xFF} : static_cast<std::uint8_t>(old & wanted[index]);
-        const auto changing = static_cast<std::uint8_t>(old ^ end);
-        const auto noise = static_cast<std::uint8_t>(random() >> 9U);
-        switch (tear_) {
-            case Tear::before:
-                return;
-            case Tear::mixed:
-                target.value[at] = static_cast<std::uint8_t>(old ^ (changing & noise));
-                target.unsteady[at] |= static_cast<std::uint8_t>(changing & (random() >> 5U));
-                break;
-            case Tear::looks_done:
-                target.value[at] = end;
-                target.unsteady[at] |= changing;
-                break;
-            case Tear::looks_untouched:
-                target.unsteady[at] |= changing;
-                break;
+void FlashModel::tear(const Operation& operation, const Cut& cut) {
+    Cells& target = cells(operation.region);
+    std::uint32_t random = (cut.seed * 2654435761U) ^ (operation.offset * 40503U + operation.length);
+    random += random == 0 ? 1 : 0;
+    if (cut.cause == CutCause::watchdog && target.layout().own_chip) {
+        // The chip keeps its supply: what it was told to do it does. A page it was still being told is
+        // programmed as far as it came.
+        if (cut.tear == Tear::before) {
+            return;
         }
-        if (erasing) {
-            target.unsteady[at] = 0xFF;  // every cell of a unit whose erase was cut is suspect
+        if (operation.erase) {
+            target.erase(operation.offset, operation.length);
+        } else {
+            target.program(operation.offset,
+                           operation.bytes.first(cut.tear == Tear::partly ? random % operation.bytes.size()
+                                                                          : operation.bytes.size()));
         }
-        target.torn_in[at] = cycle_;
+        return;
     }
+    target.tear(operation, cut.tear, cycle_, random);
 }
 
-void FlashModel::program_piece(Cells& target, std::uint32_t offset,
-                               std::span<const std::uint8_t> bytes) noexcept {
-    const bool cut = cut_now();
-    const std::uint32_t unit = target.layout.program_unit;
-    // Flash that programs words tears inside one word; a page of the NOR tears as a whole.
-    std::size_t whole = bytes.size();
-    std::size_t torn = 0;
-    if (cut) {
-        whole = unit == 1 || tear_ == Tear::before ? 0 : random() % (bytes.size() / unit) * unit;
-        torn = tear_ == Tear::before ? 0 : unit == 1 ? bytes.size() : unit;
+void FlashModel::perform(const Operation& operation) noexcept {
+    if (watcher_) {
+        watcher_(*this, operation);
     }
-    for (std::size_t index = 0; index < whole + torn; ++index) {
-        const std::size_t at = offset + index;
-        if ((~target.value[at] & bytes[index]) != 0) {
-            violate("a bit programmed from 0 to 1, offset " + std::to_string(at));
-        }
-        if ((target.unsteady[at] & bytes[index]) != 0) {
-            violate("data programmed on cells a power cut left marginal, offset " + std::to_string(at));
-        }
+    const bool hit = armed_ && operations_ == cut_at_;
+    ++operations_;
+    Cells& target = cells(operation.region);
+    if (const char* objection =
+            operation.erase ? nullptr : target.objection(operation.offset, operation.bytes);
+        objection != nullptr && !(hit && cut_.tear == Tear::before)) {
+        violate(std::string{objection} + ", region " +
+                std::to_string(static_cast<unsigned>(operation.region)) + " offset " +
+                std::to_string(operation.offset));
     }
-    for (std::size_t index = 0; index < whole; ++index) {
-        const std::size_t at = offset + index;
-        target.value[at] &= bytes[index];
-        target.unsteady[at] &= bytes[index];
+    if (hit) {
+        const Cut now = cut_;
+        armed_ = cut_.again_after != 0;
+        cut_at_ = operations_ + cut_.again_after - 1;
+        cut_.tear = Tear::mixed;
+        cut_.again_after = 0;
+        tear(operation, now);
+        power_->cut(now.cause == CutCause::supply);
     }
-    if (cut) {
-        tear(target, offset + static_cast<std::uint32_t>(whole), bytes.subspan(whole, torn), false);
-        power_->cut();
+    if (operation.erase) {
+        target.erase(operation.offset, operation.length);
+    } else {
+        target.program(operation.offset, operation.bytes);
     }
 }
 
 Status FlashModel::program(Region region, std::uint32_t offset,
                            std::span<const std::uint8_t> bytes) noexcept {
-    Cells& target = cells(region);
-    const std::uint32_t unit = target.layout.program_unit;
+    const RegionLayout& layout = cells(region).layout();
+    const std::uint32_t unit = layout.program_unit;
     if (!in_range(region, offset, bytes.size(), "program")) {
         return Status::out_of_range;
     }
@@ -219,71 +147,46 @@ Status FlashModel::program(Region region, std::uint32_t offset,
         return Status::out_of_range;
     }
     while (!bytes.empty()) {
-        const std::uint32_t row = target.layout.program_bytes;
+        const std::uint32_t row = layout.program_bytes;
         const std::size_t count = std::min<std::size_t>(bytes.size(), row - offset % row);
         const Status fault = fault_ ? fault_(region, false, offset) : Status::ok;
+        const std::size_t taken = fault == Status::ok ? count : count / 2 / unit * unit;
+        if (taken != 0) {
+            perform({region, false, offset, static_cast<std::uint32_t>(taken), bytes.first(taken)});
+        }
         if (fault != Status::ok) {
-            const std::size_t half = count / 2 / unit * unit;
-            program_piece(target, offset, bytes.first(half));
             return fault;
         }
-        program_piece(target, offset, bytes.first(count));
         offset += static_cast<std::uint32_t>(count);
         bytes = bytes.subspan(count);
     }
     return Status::ok;
 }
 
-void FlashModel::erase_piece(Cells& target, std::uint32_t offset, std::uint32_t length) noexcept {
-    const bool cut = cut_now();
-    if (cut) {
-        if (tear_ != Tear::before) {
-            const std::span<const std::uint8_t> all{target.value};
-            tear(target, offset, all.subspan(offset, length), true);
-        }
-        power_->cut();
-    }
-    std::fill_n(target.value.begin() + offset, length, std::uint8_t{0xFF});
-    std::fill_n(target.unsteady.begin() + offset, length, std::uint8_t{0});
-    std::uint32_t begin = 0;
-    for (std::size_t index = 0; index < target.layout.units.size(); ++index) {
-        if (begin >= offset && begin < offset + length) {
-            ++target.wear[index];
-        }
-        begin += target.layout.units[index];
-    }
-}
-
 Status FlashModel::erase(Region region, std::uint32_t offset, std::uint32_t length) noexcept {
-    Cells& target = cells(region);
+    const Cells& target = cells(region);
     if (!in_range(region, offset, length, "erase")) {
         return Status::out_of_range;
     }
-    std::uint32_t begin = 0;
-    bool starts = false;
-    bool ends = false;
-    for (const std::uint32_t unit : target.layout.units) {
-        starts = starts || begin == offset;
-        begin += unit;
-        ends = ends || begin == offset + length;
-    }
-    if (!starts || !ends) {
+    const std::uint32_t end = offset + length;
+    const auto on_border = [&](std::uint32_t at) {
+        return at == target.size() || target.unit_begin(target.unit_at(at)) == at;
+    };
+    if (!on_border(offset) || !on_border(end)) {
         violate("erase not on unit borders, offset " + std::to_string(offset) + " length " +
                 std::to_string(length));
         return Status::out_of_range;
     }
-    while (length > 0) {
-        const std::uint32_t unit = erase_unit_bytes(region, offset);
-        const std::uint32_t block = target.layout.erase_bytes;
-        const bool block_fits = block != 0 && offset % block == 0 && length >= block;
-        const std::uint32_t piece = block_fits ? block : unit;
+    while (offset < end) {
+        const std::uint32_t block = target.layout().erase_bytes;
+        const bool block_fits = block != 0 && offset % block == 0 && end - offset >= block;
+        const std::uint32_t piece = block_fits ? block : erase_unit_bytes(region, offset);
         const Status fault = fault_ ? fault_(region, true, offset) : Status::ok;
         if (fault != Status::ok) {
             return fault;
         }
-        erase_piece(target, offset, piece);
+        perform({region, true, offset, piece, {}});
         offset += piece;
-        length -= piece;
     }
     return Status::ok;
 }

@@ -169,8 +169,8 @@ JobEnd TestDevice::perform(const GatewayJob& job) {
         flash.power_cycle();
         const Power::End how = power.run([&] { one_start(job, end); });
         if (how == Power::End::cut) {
-            board.cause = kCausePowerOn;
-            board.stay = false;
+            board.cause = power.supply_lost() ? kCausePowerOn : kCauseWatchdog;
+            board.stay = board.stay && !power.supply_lost();
         }
     }
     if (end.trouble.empty() && !flash.violation().empty()) {
