@@ -214,6 +214,7 @@ struct Flasher::Impl {
     asio::awaitable<Result<link::Outcome>> outcome(std::uint64_t token);
     asio::awaitable<Result<void>> command(link::Type type, std::vector<std::uint8_t> body,
                                           std::string_view doing);
+    asio::awaitable<Result<std::uint16_t>> rotate(std::vector<std::uint8_t> record);
     asio::awaitable<Result<void>> reboot(bool stay_in_loader);
     asio::awaitable<Result<std::vector<std::string>>> log();
 
@@ -341,6 +342,15 @@ asio::awaitable<Result<void>> Flasher::Impl::command(link::Type type, std::vecto
     co_return Result<void>{};
 }
 
+asio::awaitable<Result<std::uint16_t>> Flasher::Impl::rotate(std::vector<std::uint8_t> record) {
+    auto answer = co_await request(link::Type::rotate, std::move(record), "rotating the keys");
+    if (!answer) co_return std::move(answer).error();
+    std::uint16_t generation = 0;
+    if (!link::decode_u16(*answer, generation))
+        co_return error_from_failure({Failure::Kind::nonsense}, "rotating the keys", name());
+    co_return generation;
+}
+
 asio::awaitable<Result<void>> Flasher::Impl::reboot(bool stay_in_loader) {
     std::vector<std::uint8_t> body(1, stay_in_loader ? 1 : 0);
     auto done = co_await command(link::Type::reboot, std::move(body), "restarting the device");
@@ -396,6 +406,9 @@ asio::awaitable<Result<void>> Flasher::confirm() {
 }
 asio::awaitable<Result<InstallReport>> Flasher::rollback(std::uint64_t token, ProgressFn progress) {
     return guarded(impl_->start_and_follow(link::Type::rollback, token, std::move(progress), "going back"));
+}
+asio::awaitable<Result<std::uint16_t>> Flasher::rotate(std::span<const std::uint8_t> record) {
+    return guarded(impl_->rotate({record.begin(), record.end()}));
 }
 asio::awaitable<Result<void>> Flasher::reboot(bool stay_in_loader) {
     return guarded(impl_->reboot(stay_in_loader));

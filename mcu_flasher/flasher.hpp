@@ -84,6 +84,11 @@ class Flasher {
     boost::asio::awaitable<Result<InstallReport>> follow(std::uint64_t token, ProgressFn progress);
     boost::asio::awaitable<Result<void>> confirm();
     boost::asio::awaitable<Result<InstallReport>> rollback(std::uint64_t token, ProgressFn progress);
+    /// Hands one key rotation record (docs/package-format.md §6) to the device and yields the generation of
+    /// its keys then in force. A record that is in force already is ok again. Refused with key_unknown,
+    /// signature_invalid, wrong_state (a record before it is missing, or another one of that generation is in
+    /// force), busy, malformed_request or an error of the memory.
+    boost::asio::awaitable<Result<std::uint16_t>> rotate(std::span<const std::uint8_t> record);
     boost::asio::awaitable<Result<void>> reboot(bool stay_in_loader);
     boost::asio::awaitable<Result<std::vector<std::string>>> log();
     /// Closes the port (flushing first); any later call opens it again.

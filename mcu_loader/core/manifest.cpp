@@ -15,6 +15,7 @@ constexpr std::size_t kHeadBytes = 8;
 constexpr std::size_t kFieldHeadBytes = 4;
 constexpr std::size_t kPayloadFieldBytes = 80;
 constexpr std::uint16_t kSingleFields = 8;
+constexpr std::size_t kRequirementBytesMax = kHardwareBytesMax + 2 + kVersionBytesMax;
 
 enum Tag : std::uint16_t {
     tag_hardware = 0x01,
@@ -25,6 +26,8 @@ enum Tag : std::uint16_t {
     tag_load_address = 0x06,
     tag_key = 0x07,
     tag_flags = 0x08,
+    tag_downgrade = 0x09,
+    tag_requires = 0x0A,
     tag_payload = 0x10,
 };
 
@@ -41,6 +44,38 @@ template <std::size_t Max>
 bool valid_text(const BoundedText<Max>& text) noexcept {
     if (text.length == 0 || text.length > Max) return false;
     return std::all_of(text.bytes.begin(), text.bytes.begin() + text.length, text_char);
+}
+
+/// Byte `at` of the text NAME>=VERSION; -1 behind its end.
+int text_byte(const Requirement& requirement, std::size_t at) noexcept {
+    if (at < requirement.name.length) return requirement.name.bytes[at];
+    at -= requirement.name.length;
+    if (at < 2) return at == 0 ? '>' : '=';
+    at -= 2;
+    return at < requirement.version.length ? requirement.version.bytes[at] : -1;
+}
+
+std::size_t text_bytes(const Requirement& requirement) noexcept {
+    return std::size_t{requirement.name.length} + 2 + requirement.version.length;
+}
+
+bool ascending(const Requirement& first, const Requirement& second) noexcept {
+    std::size_t at = 0;
+    while (text_byte(first, at) == text_byte(second, at)) {
+        if (text_byte(first, at) < 0) return false;
+        ++at;
+    }
+    return text_byte(first, at) < text_byte(second, at);
+}
+
+bool valid_requirements(const Manifest& manifest) noexcept {
+    if (manifest.requires_count > kRequiresMax) return false;
+    for (std::size_t i = 0; i < manifest.requires_count; ++i) {
+        const Requirement& entry = manifest.required[i];
+        if (!valid_text(entry.name) || !valid_text(entry.version)) return false;
+        if (i > 0 && !ascending(manifest.required[i - 1], entry)) return false;
+    }
+    return true;
 }
 
 bool known_algorithm(SignatureAlgorithm algorithm) noexcept {
@@ -68,6 +103,9 @@ bool valid(const Manifest& manifest) noexcept {
     if (!valid_text(manifest.hardware) || !valid_text(manifest.version)) return false;
     if (manifest.image_size_bytes == 0 || !known_algorithm(manifest.algorithm)) return false;
     if ((manifest.flags & ~kFlagAllowDerived) != 0) return false;
+    if (manifest.downgrade_floor_max != 0 && manifest.downgrade_floor_max <= manifest.security_counter)
+        return false;
+    if (!valid_requirements(manifest)) return false;
     if (manifest.payload_count == 0 || manifest.payload_count > kPayloadsMax) return false;
     return std::all_of(manifest.payloads.begin(), manifest.payloads.begin() + manifest.payload_count,
                        valid_payload);
@@ -97,26 +135,42 @@ class Writer {
         field(tag, 4);
         u32(value);
     }
+    void characters(std::string_view value) noexcept {
+        for (const char c : value)
+            u8(static_cast<std::uint8_t>(c));
+    }
     template <std::size_t Max>
     void text(Tag tag, const BoundedText<Max>& value) noexcept {
         field(tag, value.length);
-        for (const char c : value.view())
-            u8(static_cast<std::uint8_t>(c));
+        characters(value.view());
     }
 
   private:
     std::uint8_t* at_;
 };
 
+template <std::size_t Max>
+bool take_text(std::span<const std::uint8_t> value, BoundedText<Max>& out) noexcept {
+    if (value.empty() || value.size() > Max) return false;
+    std::transform(value.begin(), value.end(), out.bytes.begin(),
+                   [](std::uint8_t byte) { return static_cast<char>(byte); });
+    out.length = static_cast<std::uint8_t>(value.size());
+    return true;
+}
+
 /// Takes fields in order; a field that is not the expected one makes the reader fail for good.
 class Reader {
   public:
     explicit Reader(std::span<const std::uint8_t> bytes) noexcept : rest_(bytes) {}
     [[nodiscard]] bool at_end() const noexcept { return rest_.empty(); }
+    /// Whether a field with this tag comes next.
+    [[nodiscard]] bool next_is(Tag tag) const noexcept {
+        return rest_.size() >= kFieldHeadBytes && load_u16(rest_.data()) == tag;
+    }
 
     /// Value of the next field when it has this tag and a length within the bounds; else empty.
     std::span<const std::uint8_t> field(Tag tag, std::size_t length_min, std::size_t length_max) noexcept {
-        if (rest_.size() < kFieldHeadBytes || load_u16(rest_.data()) != tag) return {};
+        if (!next_is(tag)) return {};
         const std::size_t length = load_u16(rest_.data() + 2);
         if (length < length_min || length > length_max || length > rest_.size() - kFieldHeadBytes) return {};
         const auto value = rest_.subspan(kFieldHeadBytes, length);
@@ -131,12 +185,7 @@ class Reader {
     }
     template <std::size_t Max>
     bool text(Tag tag, BoundedText<Max>& out) noexcept {
-        const auto value = field(tag, 1, Max);
-        if (value.empty()) return false;
-        std::transform(value.begin(), value.end(), out.bytes.begin(),
-                       [](std::uint8_t byte) { return static_cast<char>(byte); });
-        out.length = static_cast<std::uint8_t>(value.size());
-        return true;
+        return take_text(field(tag, 1, Max), out);
     }
     bool digest(Tag tag, Sha256Digest& out) noexcept {
         const auto value = field(tag, out.size(), out.size());
@@ -173,10 +222,39 @@ bool read_payload(Reader& in, PayloadEntry& out) noexcept {
     return true;
 }
 
+bool read_requirement(Reader& in, Requirement& out) noexcept {
+    const auto value = in.field(tag_requires, 1, kRequirementBytesMax);
+    const auto name_end = std::find(value.begin(), value.end(), std::uint8_t{'>'});
+    const auto name_bytes = static_cast<std::size_t>(name_end - value.begin());
+    if (value.size() - name_bytes < 2 || value[name_bytes + 1] != '=') return false;
+    return take_text(value.first(name_bytes), out.name) &&
+           take_text(value.subspan(name_bytes + 2), out.version);
+}
+
+/// The fields that may be missing. `fields` counts those that were there.
+bool read_optional(Reader& in, Manifest& out, std::size_t& fields) noexcept {
+    if (in.next_is(tag_downgrade)) {
+        if (!in.number(tag_downgrade, out.downgrade_floor_max) || out.downgrade_floor_max == 0) return false;
+        ++fields;
+    }
+    while (in.next_is(tag_requires)) {
+        if (out.requires_count == kRequiresMax) return false;
+        if (!read_requirement(in, out.required[out.requires_count])) return false;
+        ++out.requires_count;
+        ++fields;
+    }
+    return true;
+}
+
 std::size_t encoded_bytes(const Manifest& manifest) noexcept {
     constexpr std::size_t kFixedValues = 4 + 4 + 32 + 4 + 9 + 4;
-    return kHeadBytes + kSingleFields * kFieldHeadBytes + kFixedValues + manifest.hardware.length +
-           manifest.version.length + manifest.payload_count * (kFieldHeadBytes + kPayloadFieldBytes);
+    std::size_t size = kHeadBytes + kSingleFields * kFieldHeadBytes + kFixedValues +
+                       manifest.hardware.length + manifest.version.length +
+                       manifest.payload_count * (kFieldHeadBytes + kPayloadFieldBytes);
+    if (manifest.downgrade_floor_max != 0) size += kFieldHeadBytes + 4;
+    for (std::size_t i = 0; i < manifest.requires_count; ++i)
+        size += kFieldHeadBytes + text_bytes(manifest.required[i]);
+    return size;
 }
 
 }  // namespace
@@ -186,9 +264,7 @@ Status parse_manifest(std::span<const std::uint8_t> bytes, Manifest& out) noexce
     if (bytes.size() < kHeadBytes || bytes.size() > kManifestBytesMax ||
         !std::equal(kMagic.begin(), kMagic.end(), bytes.begin()) || load_u16(&bytes[4]) != bytes.size())
         return Status::manifest_malformed;
-    const std::uint16_t field_count = load_u16(&bytes[6]);
-    if (field_count <= kSingleFields || field_count > kSingleFields + kPayloadsMax)
-        return Status::manifest_malformed;
+    const std::size_t field_count = load_u16(&bytes[6]);
 
     Reader in(bytes.subspan(kHeadBytes));
     bool good = in.text(tag_hardware, out.hardware) && in.text(tag_version, out.version) &&
@@ -203,8 +279,11 @@ Status parse_manifest(std::span<const std::uint8_t> bytes, Manifest& out) noexce
     out.algorithm = static_cast<SignatureAlgorithm>(key[0]);
     std::copy(key.begin() + 1, key.end(), out.key_id.begin());
 
-    good = in.number(tag_flags, out.flags);
-    out.payload_count = static_cast<std::uint8_t>(field_count - kSingleFields);
+    std::size_t fields = kSingleFields;
+    good = in.number(tag_flags, out.flags) && read_optional(in, out, fields) && field_count > fields &&
+           field_count - fields <= kPayloadsMax;
+    if (!good) return Status::manifest_malformed;
+    out.payload_count = static_cast<std::uint8_t>(field_count - fields);
     for (std::size_t i = 0; good && i < out.payload_count; ++i)
         good = read_payload(in, out.payloads[i]);
     return good && in.at_end() && valid(out) ? Status::ok : Status::manifest_malformed;
@@ -214,6 +293,7 @@ std::size_t encode_manifest(const Manifest& manifest, std::span<std::uint8_t> ou
     if (!valid(manifest)) return 0;
     const std::size_t size = encoded_bytes(manifest);
     static_assert(kHeadBytes + kSingleFields * kFieldHeadBytes + 57 + kHardwareBytesMax + kVersionBytesMax +
+                      (kFieldHeadBytes + 4) + kRequiresMax * (kFieldHeadBytes + kRequirementBytesMax) +
                       kPayloadsMax * (kFieldHeadBytes + kPayloadFieldBytes) <=
                   kManifestBytesMax);
     if (out.size() < size) return 0;
@@ -221,7 +301,9 @@ std::size_t encode_manifest(const Manifest& manifest, std::span<std::uint8_t> ou
     Writer to(out.data());
     to.raw(kMagic);
     to.u16(size);
-    to.u16(kSingleFields + std::size_t{manifest.payload_count});
+    const bool lowers = manifest.downgrade_floor_max != 0;
+    to.u16(kSingleFields + (lowers ? 1U : 0U) + std::size_t{manifest.requires_count} +
+           manifest.payload_count);
     to.text(tag_hardware, manifest.hardware);
     to.text(tag_version, manifest.version);
     to.number(tag_security_counter, manifest.security_counter);
@@ -233,6 +315,14 @@ std::size_t encode_manifest(const Manifest& manifest, std::span<std::uint8_t> ou
     to.u8(static_cast<std::uint8_t>(manifest.algorithm));
     to.raw(manifest.key_id);
     to.number(tag_flags, manifest.flags);
+    if (lowers) to.number(tag_downgrade, manifest.downgrade_floor_max);
+    for (std::size_t i = 0; i < manifest.requires_count; ++i) {
+        const Requirement& entry = manifest.required[i];
+        to.field(tag_requires, text_bytes(entry));
+        to.characters(entry.name.view());
+        to.characters(">=");
+        to.characters(entry.version.view());
+    }
     for (std::size_t i = 0; i < manifest.payload_count; ++i)
         write_payload(to, manifest.payloads[i]);
     return size;

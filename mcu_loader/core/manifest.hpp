@@ -18,6 +18,7 @@ constexpr std::size_t kSignatureBytesMax = 256;
 constexpr std::size_t kHardwareBytesMax = 32;
 constexpr std::size_t kVersionBytesMax = 64;
 constexpr std::size_t kPayloadsMax = 16;
+constexpr std::size_t kRequiresMax = 4;
 
 /// How a payload encodes the image. Wire value: append only.
 enum class PayloadKind : std::uint8_t {
@@ -56,6 +57,13 @@ struct PayloadEntry {
     std::uint32_t memory_bytes{0};     ///< RAM the decoder needs, dictionary included
 };
 
+/// A device beside this one (by its name or its hardware id) that must run `version` or newer, confirmed. The
+/// gateway enforces it; the loader only keeps to the form. Text in the manifest: `NAME>=VERSION`.
+struct Requirement {
+    BoundedText<kHardwareBytesMax> name;
+    BoundedText<kVersionBytesMax> version;
+};
+
 /// The manifest, decoded.
 struct Manifest {
     BoundedText<kHardwareBytesMax> hardware;
@@ -67,6 +75,10 @@ struct Manifest {
     SignatureAlgorithm algorithm{SignatureAlgorithm::ecdsa_p256_sha256};
     KeyId key_id{};
     std::uint32_t flags{0};  ///< kFlag…
+    /// Authorised downgrade: the highest security-counter floor of a device this package may lower; 0 = none.
+    std::uint32_t downgrade_floor_max{0};
+    std::uint8_t requires_count{0};
+    std::array<Requirement, kRequiresMax> required{};  ///< ascending by their text, no two alike
     std::uint8_t payload_count{0};
     std::array<PayloadEntry, kPayloadsMax> payloads{};
 };
@@ -75,11 +87,11 @@ constexpr std::uint32_t kFlagAllowDerived = 1U << 0;  ///< payloads not listed m
 
 /// Decodes `bytes`. Refuses with manifest_malformed whatever encode_manifest() would not have written: wrong
 /// order, duplicate or unknown fields, bad lengths, characters outside [A-Za-z0-9._+-], trailing bytes, zero
-/// sizes.
+/// sizes, a downgrade that lowers nothing.
 [[nodiscard]] Status parse_manifest(std::span<const std::uint8_t> bytes, Manifest& out) noexcept;
 
 /// Writes the one valid form. Returns the number of bytes, or 0 when `out` is too small or `manifest` cannot
-/// be expressed (an empty text, a size of zero, characters outside the set).
+/// be expressed (an empty text, a size of zero, characters outside the set, requirements out of order).
 [[nodiscard]] std::size_t encode_manifest(const Manifest& manifest, std::span<std::uint8_t> out) noexcept;
 
 }  // namespace mcuota

@@ -308,6 +308,10 @@ Status DeviceTarget::prove_backup(const Manifest& manifest) noexcept {
     return hash.digest() == manifest.image_sha256 ? Status::ok : Status::backup_damaged;
 }
 
+Status DeviceTarget::rotate(std::span<const std::uint8_t>, std::uint16_t&) noexcept {
+    return Status::unknown_request;  // this loader keeps the keys it was built with
+}
+
 Status DeviceTarget::reboot(bool stay_in_loader) noexcept {
     board_.set_stay_request(stay_in_loader);
     return Status::ok;

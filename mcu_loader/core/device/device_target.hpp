@@ -26,6 +26,8 @@ class DeviceTarget : public link::Target {
     [[nodiscard]] Status outcome(std::uint64_t token, link::Outcome& out) noexcept override;
     [[nodiscard]] Status confirm() noexcept override;
     [[nodiscard]] Status rollback(std::uint64_t token) noexcept override;
+    [[nodiscard]] Status rotate(std::span<const std::uint8_t> record,
+                                std::uint16_t& generation) noexcept override;
     [[nodiscard]] Status reboot(bool stay_in_loader) noexcept override;
     void abort_staging() noexcept override;
     [[nodiscard]] std::size_t log(std::uint32_t first_sequence, std::span<char> out) noexcept override;

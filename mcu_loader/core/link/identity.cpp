@@ -31,6 +31,7 @@ enum Tag : std::uint8_t {
     kJedecId = 22,
     kFlashKib = 23,
     kLastFailedImage = 24,
+    kKeys = 25,
 };
 
 class TlvWriter {
@@ -150,6 +151,11 @@ template <std::size_t Max>
         case kLastFailedImage:
             r.copy(out.last_failed_image);
             break;
+        case kKeys:
+            out.key_generation = r.u16();
+            r.copy(out.key_current);
+            r.copy(out.key_next);
+            break;
         default:
             break;  // the list only grows
     }
@@ -199,6 +205,10 @@ std::size_t encode(const Identity& message, BodyOut out) noexcept {
     w.number(kJedecId, message.jedec_id, 4);
     w.number(kFlashKib, message.flash_kib, 2);
     w.digest(kLastFailedImage, message.last_failed_image);
+    FieldWriter& keys = w.open(kKeys, 18);
+    keys.number(message.key_generation, 2);
+    keys.bytes(message.key_current);
+    keys.bytes(message.key_next);
     return w.size();
 }
 

@@ -125,6 +125,8 @@ void LinkServer::on_request(const Frame& frame) noexcept {
             return answer_status(frame, target_.confirm());
         case Type::reboot:
             return on_reboot(frame);
+        case Type::rotate:
+            return on_rotate(frame);
         case Type::log:
             return on_log(frame);
         case Type::speed:
@@ -189,6 +191,13 @@ void LinkServer::on_token(const Frame& frame) noexcept {
 void LinkServer::on_reboot(const Frame& frame) noexcept {
     if (frame.body.size() != 1 || frame.body[0] > 1) return refuse(frame.header, Status::malformed_request);
     answer_status(frame, target_.reboot(frame.body[0] == 1), After::reset);
+}
+
+void LinkServer::on_rotate(const Frame& frame) noexcept {
+    std::uint16_t generation = 0;
+    if (const Status status = target_.rotate(frame.body, generation); status != Status::ok)
+        return refuse(frame.header, status);
+    answer(frame, encode_u16(generation, body_));
 }
 
 void LinkServer::on_log(const Frame& frame) noexcept {

@@ -184,6 +184,12 @@ std::size_t encode_u32(std::uint32_t value, BodyOut out) noexcept {
     return w.size();
 }
 
+std::size_t encode_u16(std::uint16_t value, BodyOut out) noexcept {
+    FieldWriter w{out};
+    w.number(value, 2);
+    return w.size();
+}
+
 bool decode_u64(Body body, std::uint64_t& out) noexcept {
     FieldReader r{body};
     out = r.u64();
@@ -193,6 +199,12 @@ bool decode_u64(Body body, std::uint64_t& out) noexcept {
 bool decode_u32(Body body, std::uint32_t& out) noexcept {
     FieldReader r{body};
     out = r.u32();
+    return r.done();
+}
+
+bool decode_u16(Body body, std::uint16_t& out) noexcept {
+    FieldReader r{body};
+    out = r.u16();
     return r.done();
 }
 

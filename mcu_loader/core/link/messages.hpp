@@ -30,6 +30,7 @@ enum class Type : std::uint8_t {
     speed = 0x0C,
     abort = 0x0D,
     echo = 0x0E,
+    rotate = 0x0F,
     ack = 0xC0,
     progress = 0xC1,
     boot = 0xC2,
@@ -97,6 +98,8 @@ using BodyOut = std::span<std::uint8_t>;
 [[nodiscard]] std::size_t encode_u64(std::uint64_t value,
                                      BodyOut out) noexcept;  ///< INSTALL, OUTCOME, ROLLBACK
 [[nodiscard]] std::size_t encode_u32(std::uint32_t value, BodyOut out) noexcept;  ///< LOG, SPEED
+[[nodiscard]] std::size_t encode_u16(std::uint16_t value,
+                                     BodyOut out) noexcept;  ///< ROTATE's answer
 
 [[nodiscard]] bool decode(Body body, Hello& out) noexcept;
 [[nodiscard]] bool decode(Body body, HelloAnswer& out) noexcept;
@@ -110,5 +113,6 @@ using BodyOut = std::span<std::uint8_t>;
 [[nodiscard]] bool decode(Body body, Identity& out) noexcept;
 [[nodiscard]] bool decode_u64(Body body, std::uint64_t& out) noexcept;
 [[nodiscard]] bool decode_u32(Body body, std::uint32_t& out) noexcept;
+[[nodiscard]] bool decode_u16(Body body, std::uint16_t& out) noexcept;
 
 }  // namespace mcuota::link

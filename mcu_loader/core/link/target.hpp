@@ -91,6 +91,9 @@ struct Identity {
     std::uint32_t jedec_id{0};
     std::uint16_t flash_kib{0};
     Sha256Digest last_failed_image{};
+    std::uint16_t key_generation{0};  ///< how often the loader's keys were rotated
+    KeyId key_current{};              ///< what new packages must be signed with; zeros: not told
+    KeyId key_next{};                 ///< signs nothing but the next rotation
 };
 
 /// The device behind the link server. Calls come from the server's poll(), never nested.
@@ -108,6 +111,10 @@ class Target {
     [[nodiscard]] virtual Status outcome(std::uint64_t token, Outcome& out) noexcept = 0;
     [[nodiscard]] virtual Status confirm() noexcept = 0;
     [[nodiscard]] virtual Status rollback(std::uint64_t token) noexcept = 0;
+    /// Takes one key rotation record (docs/package-format.md §6) and tells the generation then in force. A
+    /// record that is in force already is ok again.
+    [[nodiscard]] virtual Status rotate(std::span<const std::uint8_t> record,
+                                        std::uint16_t& generation) noexcept = 0;
     /// Journals nothing; remembers across the reset whether to stay in the loader.
     [[nodiscard]] virtual Status reboot(bool stay_in_loader) noexcept = 0;
     virtual void abort_staging() noexcept = 0;

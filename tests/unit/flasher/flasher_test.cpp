@@ -123,11 +123,16 @@ TEST_CASE("every other request reaches the device", "[flasher]") {
     const auto unknown = runner.run(flasher.follow(5, {}));
     REQUIRE(unknown);
     CHECK(unknown->status == Status::unknown_token);
+    const sim::Bytes record = sim::random_bytes(149, 5);
+    const auto generation = runner.run(flasher.rotate(record));
+    REQUIRE(generation);
+    CHECK(*generation == 1);
     CHECK(runner.run(flasher.reboot(true)));
     CHECK(runner.run(flasher.identify()));
     flasher.close();
     device.stop();
     CHECK(device.target.stayed);
+    CHECK(device.target.rotation == record);
     CHECK(device.target.calls["reset"] == 1);
 }
 

@@ -82,6 +82,9 @@ Identity full_identity() {
     id.jedec_id = 0xEF4018;
     id.flash_kib = 1024;
     id.last_failed_image = digest(5);
+    id.key_generation = 3;
+    id.key_current = {1, 2, 3, 4, 5, 6, 7, 8};
+    id.key_next = {9, 10, 11, 12, 13, 14, 15, 16};
     return id;
 }
 
@@ -149,6 +152,9 @@ TEST_CASE("an identity with every field at its longest fits a frame and comes ba
     CHECK(out.last_token == id.last_token);
     CHECK(out.last_failed_image == id.last_failed_image);
     CHECK(out.flash_kib == id.flash_kib);
+    CHECK(out.key_generation == 3);
+    CHECK(out.key_current == id.key_current);
+    CHECK(out.key_next == id.key_next);
 }
 
 TEST_CASE("identities of newer devices are read: unknown tags and longer values are skipped",

@@ -145,7 +145,7 @@ TEST_CASE("a request repeated with its sequence is answered again and performed 
     };
     const Row row = GENERATE(Row{Type::confirm, {}, "confirm"}, Row{Type::finish, {}, "finish"},
                              Row{Type::identify, {}, "identity"}, Row{Type::log, u32(0), "log"},
-                             Row{Type::outcome, u64(5), "outcome"});
+                             Row{Type::outcome, u64(5), "outcome"}, Row{Type::rotate, {1}, "rotate"});
     Bench bench;
     bench.hello();
     const Heard first = bench.ask(row.type, row.body, 900);
@@ -221,13 +221,27 @@ TEST_CASE("frames for other addresses, for all, and a device's own frames are no
 TEST_CASE("the target's refusals reach the gateway as they are", "[link][server]") {
     Bench bench;
     bench.hello();
-    for (const char* call : {"finish", "install", "confirm", "rollback", "reboot"})
+    for (const char* call : {"finish", "install", "confirm", "rollback", "reboot", "rotate"})
         bench.target.refusals[call] = Status::wrong_hardware;
     CHECK(bench.ask(Type::finish, {}).refusal() == Status::wrong_hardware);
     CHECK(bench.ask(Type::install, u64(1)).refusal() == Status::wrong_hardware);
     CHECK(bench.ask(Type::confirm, {}).refusal() == Status::wrong_hardware);
     CHECK(bench.ask(Type::rollback, u64(1)).refusal() == Status::wrong_hardware);
     CHECK(bench.ask(Type::reboot, {1}).refusal() == Status::wrong_hardware);
+    CHECK(bench.ask(Type::rotate, {1}).refusal() == Status::wrong_hardware);
+    CHECK(bench.target.calls["reset"] == 0);
+}
+
+TEST_CASE("a rotation record reaches the target whole and its generation comes back", "[link][server]") {
+    Bench bench;
+    bench.hello();
+    const Bytes record = sim::random_bytes(532, 4);
+    const Heard answer = bench.ask(Type::rotate, record);
+    CHECK(answer.header.type == answer_to(Type::rotate));
+    std::uint16_t generation = 0;
+    REQUIRE(decode_u16(answer.body, generation));
+    CHECK(generation == 1);
+    CHECK(bench.target.rotation == record);
     CHECK(bench.target.calls["reset"] == 0);
 }
 

@@ -79,6 +79,11 @@ class FakeTarget final : public link::Target {
         token = t;
         return named("rollback");
     }
+    Status rotate(std::span<const std::uint8_t> record, std::uint16_t& generation) noexcept override {
+        rotation.assign(record.begin(), record.end());
+        generation = ++identity_now.key_generation;
+        return named("rotate");
+    }
     Status reboot(bool stay) noexcept override {
         stayed = stay;
         return named("reboot");
@@ -102,6 +107,7 @@ class FakeTarget final : public link::Target {
     Sha256Digest package{};
     std::uint32_t total{0};
     Bytes stored;
+    Bytes rotation;  ///< the record of the last ROTATE
     std::uint64_t token{0};
     std::deque<link::Outcome> outcomes;
     std::size_t fail_write_at{0};
