@@ -69,10 +69,14 @@ void Board::build_models() {
         if (cpu_) cpu_->code_changed(begin, end);
     };
     flash_hooks.note = note_hook;
+    const auto gate = [this](OperationKind kind, std::uint32_t address, std::uint32_t size_bytes,
+                             Time duration) { return operation_begins(kind, address, size_bytes, duration); };
+    flash_hooks.begins = gate;
     flash_hooks.bus_error = [this] { bus_fault(0x4002'3C04, true); };
     flash_ =
         std::make_unique<FlashController>(clock_, geometry_, flash_bytes_, random_, std::move(flash_hooks));
     nor_ = std::make_unique<W25q>(clock_, nor_bytes_, random_, note_hook);
+    nor_->set_gate(gate);
     for (char port = 'A'; port <= 'K'; ++port)
         gpios_.push_back(
             std::make_unique<Gpio>(port, port == 'F' ? std::function<void()>([this] { outputs_changed(); })
@@ -191,6 +195,8 @@ void Board::power_off(bool vbat) {
     sleeping_ = waiting_ = locked_up_ = false;
     reset_request_.reset();
     pending_fault_.reset();
+    cut_due_ = false;
+    cut_at_ = kNever;
     for (const Slot& slot : bus_.slots())
         slot.device->reset();
     for (auto& usart : usarts_)
@@ -201,6 +207,51 @@ void Board::power_off(bool vbat) {
         std::generate(backup_.sram.begin(), backup_.sram.end(), [this] { return random_.byte(); });
     }
     note("power: off", 0);
+}
+
+void Board::plan_cut(const CutPlan& plan) {
+    cut_plan_ = plan;
+    cut_at_ = plan.unit == CutPlan::Unit::time ? plan.at : kNever;
+    cut_instruction_ = plan.unit == CutPlan::Unit::instruction ? plan.at : ~std::uint64_t{0};
+    if (cpu_) plan_stop();
+}
+
+void Board::set_cut_effects(Tear tear, bool vbat) {
+    flash_->set_tear(tear);
+    nor_->set_tear(tear);
+    cut_keeps_backup_ = vbat;
+}
+
+bool Board::operation_begins(OperationKind kind, std::uint32_t address, std::uint32_t size_bytes,
+                             Time duration) {
+    if (dying()) return false;
+    const MemoryOperation operation{operations_++, kind, address, size_bytes, duration};
+    Fate fate = hooks_.operation ? hooks_.operation(operation) : Fate::runs;
+    if (cut_plan_.unit == CutPlan::Unit::operation && cut_plan_.at == operation.number)
+        fate = cut_plan_.moment == CutMoment::before   ? Fate::cut_before
+               : cut_plan_.moment == CutMoment::inside ? Fate::cut_inside
+                                                       : Fate::cut_after;
+    switch (fate) {
+        case Fate::runs:
+            return true;
+        case Fate::cut_before:
+            cut_now();
+            return false;
+        case Fate::cut_inside:
+            cut_at_ = clock_.now() + duration / 2;
+            break;
+        case Fate::cut_after:
+            cut_at_ = clock_.now() + duration;
+            break;
+    }
+    attention_ = true;
+    return true;
+}
+
+void Board::cut_now() {
+    cut_due_ = true;
+    attention_ = true;
+    masked_until_ = 0;
 }
 
 void Board::console_receive(Usart::LineByte byte, Time byte_time) {

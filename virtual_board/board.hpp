@@ -27,6 +27,7 @@
 #include "virtual_board/models/usart.hpp"
 #include "virtual_board/models/w25q.hpp"
 #include "virtual_board/nvic.hpp"
+#include "virtual_board/power.hpp"
 #include "virtual_board/random.hpp"
 
 namespace mcuota::board {
@@ -47,6 +48,9 @@ struct BoardHooks {
     std::function<void(ResetCause)> reset;                  ///< after each reset or power-up
     std::function<void(std::string_view line)> trace;       ///< one device event
     std::function<void(std::string_view warning)> warning;  ///< firmware does what real hardware punishes
+    /// A flash or NOR operation is about to begin; empty: it runs. Called from inside the CPU engine.
+    std::function<Fate(const MemoryOperation&)> operation;
+    std::function<void()> power_cut;  ///< a planned cut has happened; the board is off
 };
 
 class Board final : private CpuBus, private DmaPort {
@@ -66,6 +70,12 @@ class Board final : private CpuBus, private DmaPort {
     /// Cuts the power. With `vbat` false the backup domain is lost too.
     void power_off(bool vbat = true);
     [[nodiscard]] bool powered() const noexcept { return powered_; }
+    /// Plans a cut; a plan made before is forgotten.
+    void plan_cut(const CutPlan& plan);
+    /// What cuts leave of an operation, and whether they take the backup domain, too.
+    void set_cut_effects(Tear tear, bool vbat);
+    /// Operations begun since the board was built.
+    [[nodiscard]] std::uint64_t operations() const noexcept { return operations_; }
     /// Pulls NRST.
     void reset_pin() { request_reset(ResetCause::pin); }
 
@@ -140,6 +150,11 @@ class Board final : private CpuBus, private DmaPort {
 
     // exceptions.cpp
     void request_reset(ResetCause cause);
+    [[nodiscard]] bool operation_begins(OperationKind kind, std::uint32_t address, std::uint32_t size_bytes,
+                                        Time duration);
+    void cut_now();
+    /// What the program does no longer reaches anything: the core is about to be reset or has lost its power.
+    [[nodiscard]] bool dying() const noexcept { return reset_request_ || cut_due_; }
     void do_reset();
     void start_cpu();
     [[nodiscard]] Masks masks() const;
@@ -192,6 +207,13 @@ class Board final : private CpuBus, private DmaPort {
         0};  ///< instruction count before which masked interrupts are not looked at again
     std::uint32_t masked_block_{0};  ///< where the last look found them masked
     std::optional<ResetCause> reset_request_;
+    // Power cuts: planned, and due.
+    CutPlan cut_plan_;
+    std::uint64_t cut_instruction_{~std::uint64_t{0}};
+    Time cut_at_{kNever};
+    bool cut_due_{false};
+    bool cut_keeps_backup_{true};
+    std::uint64_t operations_{0};
     struct PendingFault {
         std::uint32_t address;
         bool writing;

@@ -45,7 +45,7 @@ constexpr unsigned kSpi5Irq = 85;
 
 Time Board::next_event() const {
     if (!powered_) return kNever;
-    Time first = nor_->deadline();
+    Time first = std::min(nor_->deadline(), cut_at_);
     for (const Device* device : timed_)
         first = std::min(first, device->deadline());
     return first;
@@ -53,7 +53,7 @@ Time Board::next_event() const {
 
 bool Board::only_periodic_ahead() const {
     if (!powered_) return true;
-    if (nor_->deadline() != kNever) return false;
+    if (nor_->deadline() != kNever || cut_at_ != kNever) return false;
     return std::none_of(timed_.begin(), timed_.end(), [](const Device* device) {
         return !device->periodic() && device->deadline() != kNever;
     });
@@ -66,7 +66,8 @@ void Board::work_off_events() {
         if (nor_->deadline() <= event) nor_->advance();
         for (Device* device : timed_)
             if (device->deadline() <= event) device->advance();
-        if (reset_request_) break;
+        if (cut_at_ <= event) cut_now();  // behind what ends at this very moment
+        if (dying()) break;
         pump_dma();
     }
     clock_.show(target);
@@ -82,7 +83,7 @@ void Board::skip_to(Time time) {
 void Board::plan_stop() {
     masked_until_ = 0;
     stop_tick_ = std::min(clock_.ticks_at(next_event()), clock_.ticks_at(limit_));
-    attention_ = reset_request_ || pending_fault_ || flash_->busy() || nvic_->anything_pending();
+    attention_ = dying() || pending_fault_ || flash_->busy() || nvic_->anything_pending();
 }
 
 void Board::pump_dma() {
@@ -134,11 +135,12 @@ void Board::after_access() {
 bool Board::block_done(std::uint32_t instructions, std::uint32_t next) {
     clock_.count(instructions);
     instructions_ += instructions;
+    if (instructions_ >= cut_instruction_) cut_now();
     if (clock_.ticks() < stop_tick_ && (!attention_ || instructions_ < masked_until_)) return true;
     clock_.sync();
     work_off_events();
     plan_stop();
-    if (waiting_ || clock_.now() >= limit_ || reset_request_ || pending_fault_ ||
+    if (waiting_ || clock_.now() >= limit_ || dying() || pending_fault_ ||
         flash_->stalls(next < kFlashBase ? next + kFlashBase : next))
         return false;
     if (!nvic_->anything_pending()) return true;
@@ -184,7 +186,7 @@ void Board::recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_
 }
 
 std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
-    if (reset_request_) return 0;
+    if (dying()) return 0;
     clock_.sync();
     if (clock_.ticks() >= stop_tick_) work_off_events();
     if (address == kDemcr) return dwt_->demcr();
@@ -203,7 +205,7 @@ std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
 }
 
 void Board::bus_write(std::uint32_t address, unsigned size_bytes, std::uint32_t value) {
-    if (reset_request_) return;
+    if (dying()) return;
     clock_.sync();
     if (clock_.ticks() >= stop_tick_) work_off_events();
     wait_repeats_ = 0;
@@ -242,7 +244,7 @@ void Board::bit_band_write(std::uint32_t address, std::uint32_t value) {
 }
 
 void Board::flash_store(std::uint32_t address, unsigned size_bytes, std::uint32_t value) {
-    if (reset_request_) return;
+    if (dying()) return;
     if (address < geometry_.size_bytes()) address += kFlashBase;  // the alias at 0 is the same flash
     clock_.sync();
     work_off_events();
@@ -251,7 +253,7 @@ void Board::flash_store(std::uint32_t address, unsigned size_bytes, std::uint32_
     if (flash_->busy()) {
         skip_to(flash_->deadline());
         work_off_events();
-        if (reset_request_) return;
+        if (dying()) return;
     }
     if (!geometry_.at(address)) return note("store to read-only memory ignored", address);
     flash_->store(address, value, size_bytes);
@@ -293,12 +295,18 @@ void Board::run(Time limit) {
             skip_to(limit);
             return;
         }
+        if (cut_due_) {
+            cut_instruction_ = ~std::uint64_t{0};
+            power_off(cut_keeps_backup_);
+            if (hooks_.power_cut) hooks_.power_cut();
+            return;
+        }
         if (reset_request_) {
             do_reset();
             continue;
         }
         work_off_events();
-        if (reset_request_) continue;
+        if (dying()) continue;
         const Time horizon = std::min(next_event(), limit);
         const std::uint32_t pc = cpu_->get(Reg::pc);
         if (flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc)) {

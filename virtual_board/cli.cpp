@@ -62,6 +62,7 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     std::string cpi = "1.3";
     std::string chip_id;
     int boot0 = 0;
+    std::string cut_at, cut_time, brown_out_max = "30ms";
     bool no_vbat = false;
     run->add_option("--flash", options.flash, "Image of the internal flash; created erased when missing")
         ->required();
@@ -96,6 +97,30 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     run->add_option("--backup", options.backup,
                     "File of the backup domain (default: the flash image's path + .bkp)");
     run->add_flag("--no-vbat", no_vbat, "No battery: backup registers are lost with the power");
+    run->add_option(
+        "--cut-at", cut_at,
+        "Cut the power at flash or NOR operation N (op:N, op:N:before, op:N:inside, op:N:after) or "
+        "at instruction N (insn:N), counted from 0");
+    run->add_option("--cut-time", cut_time, "Cut the power at this virtual time, like 1500us, 20ms, 3s");
+    run->add_option(
+           "--tear", options.runner.cut.tear,
+           "What a cut leaves of an operation: mixed (default), partial, looks-done, looks-untouched")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, Tear>{{"mixed", Tear::mixed},
+                                                                {"partial", Tear::partial},
+                                                                {"looks-done", Tear::looks_done},
+                                                                {"looks-untouched", Tear::looks_untouched}})
+                .description("mixed|partial|looks-done|looks-untouched"));
+    run->add_option("--after-cut", options.runner.cut.after,
+                    "on (default): power returns after 50 ms; off: it stays away; quit: the program ends")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, AfterCut>{{"on", AfterCut::on},
+                                                                            {"off", AfterCut::off},
+                                                                            {"quit", AfterCut::quit}})
+                        .description("on|off|quit"));
+    run->add_option("--brown-outs", options.runner.cut.brown_outs,
+                    "After the planned cut this many more, each a random short time after power returned")
+        ->check(CLI::Range(0u, 1'000'000u));
+    run->add_option("--brown-out-max", brown_out_max, "Longest of these times (default 30ms)");
     run->add_option("--boot0", boot0,
                     "Level of the BOOT0 pin; only 0 works, the ROM bootloader is not modelled")
         ->check(CLI::Range(0, 1));
@@ -122,6 +147,22 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
         if (!id) return usage(id.failure());
         options.board.chip_id = *id;
     }
+    if (!cut_at.empty() && !cut_time.empty())
+        return usage({"--cut-at and --cut-time both say when", "give one of them"});
+    if (!cut_at.empty()) {
+        Outcome<CutPlan> plan = parse_cut_at(cut_at);
+        if (!plan) return usage(plan.failure());
+        options.runner.cut.plan = *plan;
+    }
+    if (!cut_time.empty()) {
+        Outcome<Time> time = parse_time(cut_time);
+        if (!time) return usage(time.failure());
+        options.runner.cut.plan = {CutPlan::Unit::time, *time, CutMoment::inside};
+    }
+    Outcome<Time> longest = parse_time(brown_out_max);
+    if (!longest) return usage(longest.failure());
+    if (*longest == 0) return usage({"--brown-out-max must be longer than 0", "use a time like 30ms"});
+    options.runner.cut.brown_out_max = *longest;
     if (options.backup.empty()) options.backup = options.flash + ".bkp";
     options.runner.vbat = !no_vbat;
     options.runner.seed = options.board.seed;

@@ -30,7 +30,7 @@ constexpr std::uint32_t kReturnCycles = 10;
 }  // namespace
 
 void Board::request_reset(ResetCause cause) {
-    if (!powered_ || reset_request_) return;
+    if (!powered_ || dying()) return;
     reset_request_ = cause;
     attention_ = true;
     masked_until_ = 0;
@@ -49,6 +49,8 @@ void Board::do_reset() {
     lines_ = 0;
     for (const Slot& slot : bus_.slots())
         slot.device->reset();
+    flash_->started();
+    nor_->started();
     reset_request_.reset();
     clock_.set_hz(rcc_->hclk_hz());
     last_reset_ = cause;
@@ -211,7 +213,7 @@ void Board::supervisor_call() {
 }
 
 void Board::handle_stop(Cpu::Stop stop) {
-    if (reset_request_) return;
+    if (dying()) return;
     if (nvic_->fpu_enabled() == false && (cpu_->get(Reg::control) & kFpca) && stop != Cpu::Stop::exc_return)
         warn_once("floating-point code runs while CPACR keeps the FPU off: a real core takes a UsageFault");
     switch (stop) {

@@ -92,6 +92,16 @@ int run(const Options& options) {
             JsonLine().text("event", "warning").text("text", text).number("time_ms", time_us() / 1000),
             "warning: " + std::string(text));
     };
+    hooks.power_cut = [&] {
+        announcer.event(JsonLine()
+                            .text("event", "power_cut")
+                            .number("operations", board_in_hooks->operations())
+                            .number("instructions", board_in_hooks->instructions())
+                            .number("time_ms", time_us() / 1000),
+                        "power cut at " + std::to_string(time_us() / 1000) + " ms, " +
+                            std::to_string(board_in_hooks->operations()) + " operations begun");
+        runner_in_hooks->power_cut();
+    };
     if (trace)
         hooks.trace = [&](std::string_view line) {
             const auto us = time_us();

@@ -25,6 +25,7 @@ constexpr Time kOwedMin = 500 * kMicrosecond;
 constexpr Time kOwedMax = 100 * kMillisecond;
 constexpr nanoseconds kServiceEvery = std::chrono::microseconds(100);
 constexpr std::size_t kBacklogMax = 2048;
+constexpr Time kOffTime = 50 * kMillisecond;  // long enough for every supply to reach zero
 
 [[nodiscard]] nanoseconds to_wall(Time time) {
     return nanoseconds(static_cast<std::int64_t>(time / kNanosecond));
@@ -37,10 +38,27 @@ Runner::Runner(Board& board, UartBackend* uart, Settings settings)
       uart_(uart),
       settings_(settings),
       noise_(settings.seed ^ 0x5EED),
+      brown_outs_left_(settings.cut.brown_outs),
+      brown_out_times_(settings.seed ^ 0xB0),
       epoch_(WallClock::now()),
       epoch_virtual_(board.now()),
       last_service_(epoch_),
-      idle_seen_(board.idle_time()) {}
+      idle_seen_(board.idle_time()) {
+    board_.set_cut_effects(settings_.cut.tear, settings_.vbat);
+    if (settings_.cut.plan.unit != CutPlan::Unit::none) board_.plan_cut(settings_.cut.plan);
+}
+
+void Runner::after_cut() {
+    cut_seen_ = false;
+    if (settings_.cut.after == AfterCut::quit) quit_ = true;
+    if (settings_.cut.after != AfterCut::on) return;
+    board_.run(board_.now() + kOffTime);
+    board_.power_on();
+    if (brown_outs_left_ == 0) return;
+    --brown_outs_left_;
+    const Time until = brown_out_times_.next() % settings_.cut.brown_out_max;
+    board_.plan_cut({CutPlan::Unit::time, board_.now() + until, CutMoment::inside});
+}
 
 void Runner::run(const std::function<bool()>& stop) {
     epoch_ = WallClock::now();
@@ -50,6 +68,7 @@ void Runner::run(const std::function<bool()>& stop) {
             step_real();
         else
             step_max();
+        if (cut_seen_) after_cut();
     }
     flush();
 }
@@ -228,6 +247,7 @@ std::string Runner::status() const {
         .number("time_ms", board_.now() / kMillisecond)
         .number("core_hz", board_.clock().hz())
         .number("resets", board_.resets())
+        .number("operations", board_.operations())
         .text("last_reset", to_string(board_.last_reset()))
         .text("reset_flags", board_.rcc().cause_text())
         .text("cfsr", hex(board_.nvic().cfsr()))

@@ -21,6 +21,18 @@ namespace mcuota::board {
 
 enum class Speed : std::uint8_t { real, max };
 
+/// What follows a planned power cut.
+enum class AfterCut : std::uint8_t { on, off, quit };
+
+/// One planned cut, and the stuttering of the supply behind it.
+struct CutSettings {
+    CutPlan plan;
+    Tear tear{Tear::mixed};
+    AfterCut after{AfterCut::on};
+    unsigned brown_outs{0};                 ///< further cuts after random short times
+    Time brown_out_max{30 * kMillisecond};  ///< longest of these times
+};
+
 class Runner {
   public:
     struct Settings {
@@ -29,6 +41,7 @@ class Runner {
         unsigned idle_rate{4};
         bool vbat{true};
         std::uint64_t seed{1};
+        CutSettings cut;
     };
 
     /// `uart` may be null. The runner owns neither board nor uart.
@@ -38,6 +51,8 @@ class Runner {
     void serve(ControlSocket control) { control_.emplace(std::move(control)); }
     /// The board has sent a byte (BoardHooks::console_sent).
     void sent(std::uint8_t byte) { tx_.push_back(byte); }
+    /// A planned cut has happened (BoardHooks::power_cut).
+    void power_cut() { cut_seen_ = true; }
     /// Performs a control command; the answer is one JSON object.
     [[nodiscard]] std::string command(std::string_view line);
     /// All counters as a JSON object.
@@ -49,6 +64,7 @@ class Runner {
   private:
     using WallClock = std::chrono::steady_clock;
 
+    void after_cut();
     void step_real();
     void step_max();
     void flush();
@@ -65,6 +81,9 @@ class Runner {
     std::vector<std::uint8_t> tx_;
     Random noise_;
     bool quit_{false};
+    bool cut_seen_{false};
+    unsigned brown_outs_left_{0};
+    Random brown_out_times_;
     WallClock::time_point epoch_;
     Time epoch_virtual_{0};
     WallClock::time_point last_service_;

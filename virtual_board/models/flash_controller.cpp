@@ -29,7 +29,7 @@ constexpr std::array<Time, 3> kEraseBank{16 * kSecond, 11 * kSecond, 8 * kSecond
 
 FlashController::FlashController(const Clock& clock, const FlashGeometry& geometry,
                                  std::span<std::uint8_t> array, Random& random, Hooks hooks)
-    : clock_(clock), geometry_(geometry), array_(array), random_(random), hooks_(std::move(hooks)) {
+    : clock_(clock), geometry_(geometry), array_(array), torn_(array, random), hooks_(std::move(hooks)) {
     reset();
 }
 
@@ -164,8 +164,17 @@ void FlashController::start_erase() {
         operation.bank = whole ? 0 : (bank1 ? 1 : 2);
         operation.end = clock_.now() + kEraseBank[psize];
     }
-    if (hooks_.note) hooks_.note("flash: erase begins", operation.begin);
+    if (begin(operation) && hooks_.note) hooks_.note("flash: erase begins", operation.begin);
+}
+
+bool FlashController::begin(const Operation& operation) {
+    if (hooks_.begins &&
+        !hooks_.begins(operation.erase ? OperationKind::flash_erase : OperationKind::flash_program,
+                       operation.begin, operation.end_address - operation.begin,
+                       operation.end - clock_.now()))
+        return false;
     operation_ = operation;
+    return true;
 }
 
 void FlashController::store(std::uint32_t address, std::uint32_t value, unsigned size_bytes) {
@@ -178,8 +187,8 @@ void FlashController::store(std::uint32_t address, std::uint32_t value, unsigned
     if (psize == 3 || size_bytes != 1u << psize)
         return fail(kPgperr, "flash: store of another width than PSIZE", address);
     if (write_protected(*sector)) return fail(kWrperr, "flash: store to a protected sector", address);
-    operation_ = Operation{false,      address,      address + size_bytes,   value,
-                           size_bytes, sector->bank, clock_.now() + kProgram};
+    (void)begin(
+        {false, address, address + size_bytes, value, size_bytes, sector->bank, clock_.now() + kProgram});
 }
 
 void FlashController::advance() {
@@ -189,13 +198,18 @@ void FlashController::advance() {
     std::uint8_t* at = array_.data() + (operation.begin - kFlashBase);
     if (operation.erase) {
         std::fill(at, array_.data() + (operation.end_address - kFlashBase), std::uint8_t{0xFF});
+        torn_.erased(operation.begin - kFlashBase, operation.end_address - operation.begin);
         for (const Sector& sector : geometry_.sectors())
             if (sector.begin >= operation.begin && sector.end() <= operation.end_address)
                 ++erases_[sector.number];
         if (hooks_.note) hooks_.note("flash: erase ends", operation.begin);
     } else {
-        for (unsigned i = 0; i < operation.size_bytes; ++i)
-            at[i] = static_cast<std::uint8_t>(at[i] & (operation.value >> (8 * i)));  // bits only go 1 -> 0
+        std::array<std::uint8_t, 4> value{};
+        for (unsigned i = 0; i < operation.size_bytes; ++i) {
+            value[i] = static_cast<std::uint8_t>(operation.value >> (8 * i));
+            at[i] &= value[i];  // bits only go 1 -> 0
+        }
+        torn_.programmed(operation.begin - kFlashBase, std::span{value}.first(operation.size_bytes));
         ++programs_;
     }
     cr_ &= ~kStrt;
@@ -206,18 +220,21 @@ void FlashController::advance() {
 void FlashController::tear() {
     const Operation operation = *operation_;
     operation_.reset();
-    std::uint8_t* begin = array_.data() + (operation.begin - kFlashBase);
-    std::uint8_t* end = array_.data() + (operation.end_address - kFlashBase);
+    const std::size_t begin = operation.begin - kFlashBase;
     if (operation.erase) {
-        // Every bit is somewhere between its old value and erased.
-        for (std::uint8_t* at = begin; at != end; ++at)
-            *at = static_cast<std::uint8_t>(*at | random_.byte());
+        torn_.tear_erase(begin, operation.end_address - operation.begin, tear_kind_);
     } else {
-        for (unsigned i = 0; begin + i != end; ++i)
-            begin[i] = static_cast<std::uint8_t>(begin[i] & ((operation.value >> (8 * i)) | random_.byte()));
+        std::array<std::uint8_t, 4> target{};
+        for (unsigned i = 0; i < operation.size_bytes; ++i)
+            target[i] = static_cast<std::uint8_t>(array_[begin + i] & (operation.value >> (8 * i)));
+        torn_.tear(begin, std::span{target}.first(operation.size_bytes), tear_kind_);
     }
     if (hooks_.note) hooks_.note("flash: operation cut, content undefined", operation.begin);
     changed(operation.begin, operation.end_address);
+}
+
+void FlashController::started() {
+    torn_.started();
 }
 
 void FlashController::changed(std::uint32_t begin, std::uint32_t end) {

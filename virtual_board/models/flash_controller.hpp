@@ -12,6 +12,8 @@
 #include "virtual_board/clock.hpp"
 #include "virtual_board/device.hpp"
 #include "virtual_board/models/flash_geometry.hpp"
+#include "virtual_board/models/torn_cells.hpp"
+#include "virtual_board/power.hpp"
 #include "virtual_board/random.hpp"
 
 namespace mcuota::board {
@@ -39,6 +41,7 @@ class FlashController final : public Device {
         std::function<void(std::uint32_t begin, std::uint32_t end)> content_changed;  ///< flash addresses
         std::function<void(const char* what, std::uint32_t address)> note;            ///< for the trace
         std::function<void()> bus_error;  ///< wrong key or key order
+        OperationGate begins;             ///< asked before each program and erase
     };
 
     /// `array` must have the geometry's size and outlive the model.
@@ -62,6 +65,10 @@ class FlashController final : public Device {
     [[nodiscard]] unsigned wait_states() const noexcept { return acr_ & 0xF; }
     /// The power is cut: an operation in flight leaves its word or sectors undefined.
     void power_cut();
+    /// The chip starts (power-up or reset): cells torn before read anew.
+    void started();
+    /// How an operation is torn from now on.
+    void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
 
     /// Erases counted per sector number since the program started.
     [[nodiscard]] const std::map<unsigned, std::uint64_t>& erases() const noexcept { return erases_; }
@@ -83,12 +90,14 @@ class FlashController final : public Device {
     void fail(std::uint32_t flag, const char* what, std::uint32_t address);
     [[nodiscard]] bool write_protected(const Sector& sector) const noexcept;
     void tear();
+    [[nodiscard]] bool begin(const Operation& operation);
     void changed(std::uint32_t begin, std::uint32_t end);
 
     const Clock& clock_;
     const FlashGeometry& geometry_;
     std::span<std::uint8_t> array_;
-    Random& random_;
+    TornCells torn_;
+    Tear tear_kind_{Tear::mixed};
     Hooks hooks_;
     std::uint32_t acr_{0}, sr_{0}, cr_{kLock}, optcr_{0}, optcr1_{0};
     int key_step_{0};

@@ -53,7 +53,7 @@ constexpr std::array<std::uint8_t, 8> kUnique{0xD2, 0x64, 0x18, 0x5A, 0x31, 0x42
 
 W25q::W25q(const Clock& clock, std::span<std::uint8_t> array, Random& random,
            std::function<void(const char*, std::uint32_t)> note)
-    : clock_(clock), array_(array), random_(random), note_(std::move(note)) {
+    : clock_(clock), array_(array), torn_(array, random), note_(std::move(note)) {
     page_operation_.fill(0xFF);
 }
 
@@ -261,6 +261,10 @@ void W25q::start_erase(std::uint32_t size_bytes, Time duration) {
 }
 
 void W25q::start(Operation operation) {
+    const bool lasting = operation.kind == Kind::program || operation.kind == Kind::erase;
+    const auto kind = operation.kind == Kind::program ? OperationKind::nor_program : OperationKind::nor_erase;
+    if (lasting && gate_ && !gate_(kind, operation.begin, operation.size_bytes, operation.end - clock_.now()))
+        return;
     operation_ = operation;
     if (!note_) return;
     if (operation.kind == Kind::program) note_("nor: page program begins", operation.begin);
@@ -304,9 +308,11 @@ void W25q::commit(const Operation& operation) {
     if (operation.kind == Kind::program) {
         for (std::uint32_t i = 0; i < operation.size_bytes; ++i)
             array_[operation.begin + i] &= page_operation_[i];
+        torn_.programmed(operation.begin, page_operation_);
         ++counters_.page_programs;
     } else if (operation.kind == Kind::erase) {
         std::fill_n(array_.begin() + operation.begin, operation.size_bytes, std::uint8_t{0xFF});
+        torn_.erased(operation.begin, operation.size_bytes);
         switch (operation.size_bytes) {
             case kSectorBytes:
                 ++counters_.erases_4k;
@@ -328,13 +334,12 @@ void W25q::commit(const Operation& operation) {
 
 void W25q::tear(const Operation& operation) {
     if (operation.kind == Kind::program) {
-        for (std::uint32_t i = 0; i < operation.size_bytes; ++i) {
-            const auto keep = static_cast<std::uint8_t>(page_operation_[i] | random_.byte());
-            array_[operation.begin + i] &= keep;
-        }
-    } else if (operation.kind == Kind::erase) {
+        std::array<std::uint8_t, kPageBytes> target = page_operation_;
         for (std::uint32_t i = 0; i < operation.size_bytes; ++i)
-            array_[operation.begin + i] |= random_.byte();
+            target[i] &= array_[operation.begin + i];
+        torn_.tear(operation.begin, target, tear_kind_);
+    } else if (operation.kind == Kind::erase) {
+        torn_.tear_erase(operation.begin, operation.size_bytes, tear_kind_);
     }
     if (note_) note_("nor: operation cut, content undefined", operation.begin);
 }

@@ -9,8 +9,11 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "virtual_board/clock.hpp"
+#include "virtual_board/models/torn_cells.hpp"
+#include "virtual_board/power.hpp"
 #include "virtual_board/random.hpp"
 
 namespace mcuota::board {
@@ -42,6 +45,12 @@ class W25q {
 
     /// Power lost: an operation in flight leaves its page or sectors undefined; volatile state is gone.
     void power_cut();
+    /// The board starts (power-up or reset): cells torn before read anew.
+    void started() { torn_.started(); }
+    /// Asked before each program and erase.
+    void set_gate(OperationGate gate) { gate_ = std::move(gate); }
+    /// How an operation is torn from now on.
+    void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
     [[nodiscard]] bool busy() const noexcept { return operation_.has_value(); }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     /// Erases per 4 KiB sector since the program started (a block erase counts on each of its sectors).
@@ -67,7 +76,9 @@ class W25q {
 
     const Clock& clock_;
     std::span<std::uint8_t> array_;
-    Random& random_;
+    TornCells torn_;
+    Tear tear_kind_{Tear::mixed};
+    OperationGate gate_;
     std::function<void(const char*, std::uint32_t)> note_;
     bool selected_{false};
     bool powered_down_{false};
