@@ -83,11 +83,22 @@ Status FlashModel::read(Region region, std::uint32_t offset, std::span<std::uint
     return read_fault_ ? read_fault_(region, offset, out) : Status::ok;
 }
 
+void FlashModel::arm(std::vector<Cut> cuts) {
+    cuts_.clear();
+    for (const Cut& cut : cuts) {
+        cuts_.push_back(cut);
+        if (cut.again_after != 0) {
+            cuts_.push_back({cut.again_after - 1, Tear::mixed, cut.seed + 1, 0, CutCause::supply});
+        }
+    }
+    cut_at_ = cuts_.empty() ? 0 : operations_ + cuts_.front().at_operation;
+}
+
 void FlashModel::tear(const Operation& operation, const Cut& cut) {
     Cells& target = cells(operation.region);
     std::uint32_t random = (cut.seed * 2654435761U) ^ (operation.offset * 40503U + operation.length);
     random += random == 0 ? 1 : 0;
-    if (cut.cause == CutCause::watchdog && target.layout().own_chip) {
+    if (cut.cause != CutCause::supply && target.layout().own_chip) {
         // The chip keeps its supply: what it was told to do it does. A page it was still being told is
         // programmed as far as it came.
         if (cut.tear == Tear::before) {
@@ -109,24 +120,22 @@ void FlashModel::perform(const Operation& operation) noexcept {
     if (watcher_) {
         watcher_(*this, operation);
     }
-    const bool hit = armed_ && operations_ == cut_at_;
+    const bool hit = !cuts_.empty() && operations_ == cut_at_;
     ++operations_;
     Cells& target = cells(operation.region);
     if (const char* objection =
             operation.erase ? nullptr : target.objection(operation.offset, operation.bytes);
-        objection != nullptr && !(hit && cut_.tear == Tear::before)) {
+        objection != nullptr && !(hit && cuts_.front().tear == Tear::before)) {
         violate(std::string{objection} + ", region " +
                 std::to_string(static_cast<unsigned>(operation.region)) + " offset " +
                 std::to_string(operation.offset));
     }
     if (hit) {
-        const Cut now = cut_;
-        armed_ = cut_.again_after != 0;
-        cut_at_ = operations_ + cut_.again_after - 1;
-        cut_.tear = Tear::mixed;
-        cut_.again_after = 0;
+        const Cut now = cuts_.front();
+        cuts_.erase(cuts_.begin());
+        cut_at_ = cuts_.empty() ? 0 : operations_ + cuts_.front().at_operation;
         tear(operation, now);
-        power_->cut(now.cause == CutCause::supply);
+        power_->cut(now.cause);
     }
     if (operation.erase) {
         target.erase(operation.offset, operation.length);

@@ -17,20 +17,27 @@ namespace mcuota::test {
 
 using device::Region;
 
+/// What ends the start that a cut hits.
+enum class CutCause : std::uint8_t {
+    supply,    ///< power goes: all memories tear
+    watchdog,  ///< the chip is reset: a NOR chip of its own ends what it was told, internal flash tears
+    command,   ///< the same, by the reset line or by software
+};
+
 /// The supply and the reset line of one device. What runs inside run() is left by longjmp, as power leaves a
 /// chip: it may hold only objects with trivial destructors.
 class Power {
   public:
     enum class End : std::uint8_t { finished, cut, reset };
     [[nodiscard]] End run(const std::function<void()>& body);
-    [[noreturn]] void cut(bool supply_lost = true) { supply_lost_ = supply_lost, std::longjmp(env_, 1); }
+    [[noreturn]] void cut(CutCause cause) { cause_ = cause, std::longjmp(env_, 1); }
     [[noreturn]] void reset() { std::longjmp(env_, 2); }
-    /// Whether the last cut took the supply away; else the watchdog ended the start.
-    [[nodiscard]] bool supply_lost() const noexcept { return supply_lost_; }
+    /// Of the last cut.
+    [[nodiscard]] CutCause cause() const noexcept { return cause_; }
 
   private:
     std::jmp_buf env_{};
-    bool supply_lost_{true};
+    CutCause cause_{CutCause::supply};
 };
 
 /// What a cut leaves of the operation it hits.
@@ -48,12 +55,6 @@ inline constexpr std::array kTears{Tear::before, Tear::mixed, Tear::looks_done, 
                                    Tear::partly, Tear::flips, Tear::zeroed,     Tear::restless};
 /// "before", "mixed", "looks_done", …
 [[nodiscard]] const char* name(Tear tear) noexcept;
-
-/// What ends the start that a cut hits.
-enum class CutCause : std::uint8_t {
-    supply,    ///< power goes: all memories tear
-    watchdog,  ///< the chip is reset: a NOR chip of its own ends what it was told, internal flash tears
-};
 
 /// Cut at the `at_operation`th erase command, page program or flash row from now on (0 = the next).
 struct Cut {
@@ -153,17 +154,18 @@ class FlashModel final : public device::Storage {
     [[nodiscard]] Status erase(Region region, std::uint32_t offset, std::uint32_t length) noexcept override;
 
     void attach(Power& power) noexcept { power_ = &power; }
-    void arm(const Cut& cut) noexcept {
-        cut_ = cut;
-        armed_ = true;
-        cut_at_ = operations_ + cut.at_operation;
-    }
-    void disarm() noexcept { armed_ = false; }
-    [[nodiscard]] bool armed() const noexcept { return armed_; }
+    void arm(const Cut& cut) { arm(std::vector<Cut>{cut}); }
+    /// One cut after the other: each counts its operations from the one before.
+    void arm(std::vector<Cut> cuts);
+    void disarm() noexcept { cuts_.clear(); }
+    [[nodiscard]] bool armed() const noexcept { return !cuts_.empty(); }
     /// Power came back: unsteady cells read anew.
     void power_cycle() noexcept { ++cycle_; }
     /// Operations so far (see Cut).
     [[nodiscard]] std::uint64_t operations() const noexcept { return operations_; }
+    /// Reads so far: what cells that are restless read like hangs on it.
+    [[nodiscard]] std::uint32_t reads() const noexcept { return reads_; }
+    void set_reads(std::uint32_t reads) noexcept { reads_ = reads; }
     /// Erases of the unit at `offset` so far.
     [[nodiscard]] std::uint32_t wear(Region region, std::uint32_t offset) const noexcept;
     /// What real flash would not have forgiven; empty in a sound program.
@@ -200,8 +202,7 @@ class FlashModel final : public device::Storage {
     Fault fault_;
     ReadFault read_fault_;
     Watcher watcher_;
-    Cut cut_{};
-    bool armed_{false};
+    std::vector<Cut> cuts_;  ///< still to come
     std::uint64_t cut_at_{0};
     std::uint64_t operations_{0};
     std::uint32_t cycle_{0};

@@ -2,23 +2,36 @@
 #include "test_device.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace mcuota::test {
 namespace {
 
-constexpr unsigned kStartsMax = 40;
 constexpr std::size_t kWorkBytes = 64 * 1024;
-
-// What is left by longjmp must need no destructor.
-static_assert(std::is_trivially_destructible_v<device::LoaderFlow>);
-static_assert(std::is_trivially_destructible_v<device::AgentTarget>);
-static_assert(std::is_trivially_destructible_v<device::Staging>);
+constexpr std::size_t kObjectBytes = 64 * 1024;
 
 }  // namespace
 
-TestDevice::TestDevice(const Geometry& geometry) : flash{geometry}, work_(kWorkBytes) {
+void PoisonedRam::power_up() noexcept {
+    constexpr std::array<std::uint8_t, 4> kPatterns{0xA5, 0xFF, 0x00, 0x69};
+    std::fill(bytes_.begin(), bytes_.end(), kPatterns[starts_++ % kPatterns.size()]);
+    used_ = 0;
+}
+
+void* PoisonedRam::take(std::size_t bytes, std::size_t alignment) {
+    used_ = (used_ + alignment - 1) / alignment * alignment;
+    if (bytes > bytes_.size() - used_) {
+        throw std::length_error{"the RAM of the test device is used up"};
+    }
+    void* const place = bytes_.data() + used_;
+    used_ += bytes;
+    return place;
+}
+
+TestDevice::TestDevice(const Geometry& geometry) : flash{geometry}, ram_{kWorkBytes + kObjectBytes} {
     flash.attach(power);
+    power_up();
     product = {"test-board", "1.2.3", "",       kLoadAddress, 0x20000000, 0x20030000, 3, 3,
                kWorkBytes,   0x0E,    2'000'000};
 }
@@ -29,8 +42,29 @@ TestDevice::TestDevice(const TestDevice& other)
       applications{other.applications},
       authentic{other.authentic},
       agent_has_keys{other.agent_has_keys},
-      work_(kWorkBytes) {
+      starts_max{other.starts_max},
+      ram_{kWorkBytes + kObjectBytes} {
     flash.attach(power);
+    board.cause = other.board.cause;
+    board.stay = other.board.stay;
+    power_up();
+}
+
+void TestDevice::power_up() {
+    flash.power_cycle();
+    ram_.power_up();
+}
+
+void TestDevice::cut(const Operation& operation, const Cut& cut) {
+    flash.tear(operation, cut);
+    lose(cut.cause);
+}
+
+void TestDevice::lose(CutCause cause) noexcept {
+    board.cause = cause == CutCause::supply     ? kCausePowerOn
+                  : cause == CutCause::watchdog ? kCauseWatchdog
+                                                : kCauseSoftware;
+    board.stay = board.stay && cause != CutCause::supply;
 }
 
 void TestDevice::Hooks::progress(std::uint64_t, link::Step step, std::uint8_t percent) noexcept {
@@ -38,17 +72,14 @@ void TestDevice::Hooks::progress(std::uint64_t, link::Step step, std::uint8_t pe
 }
 
 device::LoaderParts TestDevice::parts() {
-    return {flash, board, product, {&trusted_key().public_key(), 1}, work_, hooks_};
+    return {flash, board, product, {&trusted_key().public_key(), 1}, ram_.span(kWorkBytes), hooks_};
 }
 
 std::optional<device::LoaderEnd> TestDevice::start_loader(std::uint8_t cause) {
     board.cause = cause;
-    flash.power_cycle();
+    power_up();
     std::optional<device::LoaderEnd> answer;
-    static_cast<void>(power.run([&] {
-        device::LoaderFlow flow{parts()};
-        answer = flow.run();
-    }));
+    static_cast<void>(power.run([&] { answer = ram_.make<device::LoaderFlow>(parts()).run(); }));
     return answer;
 }
 
@@ -59,8 +90,10 @@ Bytes TestDevice::running_bytes(std::size_t size) {
 }
 
 device::State TestDevice::journal() {
+    const std::uint32_t reads = flash.reads();
     device::Journal reader{flash};
     static_cast<void>(reader.mount());
+    flash.set_reads(reads);  // looking must not change what a restless cell reads next
     return reader.state();
 }
 
@@ -136,11 +169,12 @@ void TestDevice::talk(device::DeviceTarget& target, const GatewayJob& job, JobEn
 }
 
 void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
-    device::LoaderFlow flow{parts()};
+    device::LoaderFlow& flow = ram_.make<device::LoaderFlow>(parts());
     const device::LoaderEnd loader_end = flow.run();
     if (loader_end.kind == device::LoaderEnd::Kind::serve) {
         const std::span<const PublicKey> keys{&trusted_key().public_key(), 1};
-        device::LoaderTarget target{flash, board, product, keys, flow.journal(), flow.staging()};
+        auto& target =
+            ram_.make<device::LoaderTarget>(flash, board, product, keys, flow.journal(), flow.staging());
         target.set_reason(loader_end.reason, loader_end.running);
         talk(target, job, end);
         return;
@@ -150,12 +184,12 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     if (behaviour == Application::hangs) {
         board.reset_by(kCauseWatchdog);
     }
-    device::Journal journal{flash};
-    device::Staging staging{flash, board};
+    device::Journal& journal = ram_.make<device::Journal>(flash);
+    device::Staging& staging = ram_.make<device::Staging>(flash, board);
     static_cast<void>(journal.mount());
     staging.mount();
     const std::span<const PublicKey> keys{&trusted_key().public_key(), agent_has_keys ? 1U : 0U};
-    device::AgentTarget target{flash, board, product, keys, journal, staging};
+    auto& target = ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging);
     if (behaviour == Application::confirms && target.confirm() != Status::ok) {
         end.trouble = "a confirmation was refused";
     }
@@ -164,13 +198,11 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
 
 JobEnd TestDevice::perform(const GatewayJob& job) {
     JobEnd end;
-    while (!end.ended && end.starts < kStartsMax && end.trouble.empty()) {
+    while (!end.ended && end.starts < starts_max && end.trouble.empty()) {
         ++end.starts;
-        flash.power_cycle();
-        const Power::End how = power.run([&] { one_start(job, end); });
-        if (how == Power::End::cut) {
-            board.cause = power.supply_lost() ? kCausePowerOn : kCauseWatchdog;
-            board.stay = board.stay && !power.supply_lost();
+        power_up();
+        if (power.run([&] { one_start(job, end); }) == Power::End::cut) {
+            lose(power.cause());
         }
     }
     if (end.trouble.empty() && !flash.violation().empty()) {

@@ -3,6 +3,7 @@
 // gateway that follows one job through resets and power cuts until the device says how it ended.
 
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,6 +47,29 @@ class TestBoard final : public device::Board {
     std::uint32_t now_{0};
 };
 
+/// The RAM of a device: poison at each power-up. Objects are made in it and left there, as power leaves them.
+class PoisonedRam {
+  public:
+    explicit PoisonedRam(std::size_t bytes) : bytes_(bytes) {}
+    /// Forgets everything; what was RAM holds a pattern that differs from start to start.
+    void power_up() noexcept;
+    template <class T, class... Arguments>
+    [[nodiscard]] T& make(Arguments&&... arguments) {
+        static_assert(std::is_trivially_destructible_v<T>, "it is left by longjmp");
+        return *new (take(sizeof(T), alignof(T))) T(std::forward<Arguments>(arguments)...);
+    }
+    [[nodiscard]] std::span<std::uint8_t> span(std::size_t bytes) {
+        return {static_cast<std::uint8_t*>(take(bytes, 8)), bytes};
+    }
+
+  private:
+    [[nodiscard]] void* take(std::size_t bytes, std::size_t alignment);
+
+    std::vector<std::uint8_t> bytes_;
+    std::size_t used_{0};
+    std::uint32_t starts_{0};
+};
+
 /// What an application does after it was started.
 enum class Application : std::uint8_t { confirms, never_confirms, hangs };
 
@@ -82,6 +106,12 @@ class TestDevice {
     /// The application carries keys and checks signatures itself; otherwise only the loader does.
     bool agent_has_keys{true};
 
+    /// Most starts perform() waits through.
+    unsigned starts_max{40};
+
+    /// Power went (or the watchdog bit) inside `operation` of the flash: what is left is there at the next
+    /// start.
+    void cut(const Operation& operation, const Cut& cut);
     /// One start of the loader and nothing after it. The answer is empty when power went or the chip was
     /// reset.
     std::optional<device::LoaderEnd> start_loader(std::uint8_t cause = kCausePowerOn);
@@ -109,38 +139,42 @@ class TestDevice {
         TestDevice& device;
     };
     [[nodiscard]] device::LoaderParts parts();
+    void power_up();
+    void lose(CutCause cause) noexcept;
     void one_start(const GatewayJob& job, JobEnd& end);
     void talk(device::DeviceTarget& target, const GatewayJob& job, JobEnd& end);
     void check_start(const device::LoaderEnd& end, JobEnd& job_end, Application& behaviour);
 
-    Bytes work_;
+    PoisonedRam ram_;
     Hooks hooks_{*this};
     std::vector<std::pair<link::Step, std::uint8_t>> progress_;
 };
 
 template <class Body>
 Power::End TestDevice::as_agent(Body body) {
+    power_up();
     return power.run([&] {
-        device::Journal journal{flash};
-        device::Staging staging{flash, board};
+        device::Journal& journal = ram_.make<device::Journal>(flash);
+        device::Staging& staging = ram_.make<device::Staging>(flash, board);
         static_cast<void>(journal.mount());
         staging.mount();
         const std::span<const PublicKey> keys{&trusted_key().public_key(), agent_has_keys ? 1U : 0U};
-        device::AgentTarget target{flash, board, product, keys, journal, staging};
-        body(target);
+        body(ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging));
     });
 }
 
 template <class Body>
 Power::End TestDevice::as_loader(Body body) {
+    power_up();
     return power.run([&] {
-        device::LoaderFlow flow{parts()};
+        device::LoaderFlow& flow = ram_.make<device::LoaderFlow>(parts());
         const device::LoaderEnd end = flow.run();
         if (end.kind != device::LoaderEnd::Kind::serve) {
             return;
         }
         const std::span<const PublicKey> keys{&trusted_key().public_key(), 1};
-        device::LoaderTarget target{flash, board, product, keys, flow.journal(), flow.staging()};
+        auto& target =
+            ram_.make<device::LoaderTarget>(flash, board, product, keys, flow.journal(), flow.staging());
         target.set_reason(end.reason, end.running);
         body(target);
     });

@@ -97,15 +97,17 @@ Bytes make_image(std::size_t size, std::uint32_t seed) {
     return image;
 }
 
-Bytes lzma_payload(const Bytes& image, std::uint32_t dictionary_bytes) {
+Bytes lzma_payload(const Bytes& image, std::uint32_t dictionary_bytes, bool thumb) {
     lzma_options_lzma options{};
     require(!lzma_lzma_preset(&options, 6), "lzma preset");
     options.dict_size = dictionary_bytes;
     options.ext_size_low = static_cast<std::uint32_t>(image.size());  // the size is known: no end marker
-    const lzma_filter filters[] = {{LZMA_FILTER_LZMA1EXT, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+    const lzma_filter chain[] = {
+        {LZMA_FILTER_ARMTHUMB, nullptr}, {LZMA_FILTER_LZMA1EXT, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+    const lzma_filter* const filters = thumb ? chain : chain + 1;
     Bytes out(image.size() * 2 + 1024);
     std::size_t used = 5;
-    require(lzma_properties_encode(filters, out.data()) == LZMA_OK, "lzma properties");
+    require(lzma_properties_encode(chain + 1, out.data()) == LZMA_OK, "lzma properties");
     lzma_stream stream = LZMA_STREAM_INIT;
     require(lzma_raw_encoder(&stream, filters) == LZMA_OK, "lzma encoder");
     stream.next_in = image.data();
@@ -131,7 +133,12 @@ link::Offer TestPackage::offer(bool restart) const {
 
 TestPackage make_package(const PackageSpec& spec) {
     const TestKey& key = spec.key == nullptr ? trusted_key() : *spec.key;
-    Bytes payload = spec.kind == PayloadKind::lzma ? lzma_payload(spec.image, 4096) : spec.image;
+    Bytes payload = spec.payload;
+    if (payload.empty()) {
+        const bool thumb = spec.kind == PayloadKind::lzma_thumb;
+        const bool packed = spec.kind == PayloadKind::lzma || thumb;
+        payload = packed ? lzma_payload(spec.image, 4096, thumb) : spec.image;
+    }
     if (spec.change_payload) {
         spec.change_payload(payload);
     }
@@ -152,6 +159,10 @@ TestPackage make_package(const PackageSpec& spec) {
     manifest.payloads[0].kind = spec.kind;
     manifest.payloads[0].size_bytes = static_cast<std::uint32_t>(payload.size());
     manifest.payloads[0].sha256 = sha256(payload);
+    if (!spec.base.empty()) {
+        manifest.payloads[0].base_size_bytes = static_cast<std::uint32_t>(spec.base.size());
+        manifest.payloads[0].base_sha256 = sha256(spec.base);
+    }
     if (spec.change_manifest) {
         spec.change_manifest(manifest);
     }
@@ -172,6 +183,7 @@ TestPackage make_package(const PackageSpec& spec) {
     store_u16(out.data() + 6, static_cast<std::uint32_t>(signature.size()));
     store_u32(out.data() + 8, static_cast<std::uint32_t>(payload.size()));
     out[12] = static_cast<std::uint8_t>(spec.kind);
+    store_u32(out.data() + 16, static_cast<std::uint32_t>(spec.base.size()));
     store_u32(out.data() + 20, crc32(std::span{out}.first(20)));
     out.insert(out.end(), manifest_bytes.begin(), manifest_bytes.end());
     out.insert(out.end(), signature.begin(), signature.end());

@@ -49,6 +49,8 @@ struct PackageSpec {
     std::uint32_t load_address{kLoadAddress};
     PayloadKind kind{PayloadKind::raw};
     bool allow_derived{false};
+    Bytes base;     ///< deltas: the image they start from
+    Bytes payload;  ///< of these kinds and others made elsewhere; empty: made here from `image` (raw, LZMA)
     const TestKey* key{nullptr};                     ///< null = trusted_key()
     std::function<void(Manifest&)> change_manifest;  ///< before signing
     std::function<void(Bytes&)> change_payload;      ///< before the manifest is made: signed as it is
@@ -65,7 +67,8 @@ struct TestPackage {
 
 TestPackage make_package(const PackageSpec& spec);
 
-/// LZMA1 payload (5 bytes properties, raw stream) of `image`, made with liblzma.
-Bytes lzma_payload(const Bytes& image, std::uint32_t dictionary_bytes);
+/// LZMA1 payload (5 bytes properties, raw stream) of `image`, made with liblzma; with its ARM-Thumb filter
+/// before.
+Bytes lzma_payload(const Bytes& image, std::uint32_t dictionary_bytes, bool thumb = false);
 
 }  // namespace mcuota::test
