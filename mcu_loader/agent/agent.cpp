@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "mcu_loader/core/device/backup_ahead.hpp"
 #include "mcu_loader/core/device/device_target.hpp"
 #include "mcu_loader/core/link/link_server.hpp"
 #include "mcu_loader/port/stm32f429/board.hpp"
@@ -20,6 +21,8 @@ namespace port = stm32f429;
 
 constexpr std::size_t kWindowChunks = 16;
 constexpr std::size_t kRingBytes = 24 * 1024;
+/// Silence of the gateway before the next backup is worked on.
+constexpr std::uint32_t kQuietMs = 500;
 
 /// The agent's facts: the product's, with what the loader in the flash below says of itself.
 device::Product agent_product() noexcept {
@@ -80,6 +83,7 @@ struct Agent {
           staging{storage, board},
           line{transmit_ring},
           target{storage, board, product, {}, journal, staging},
+          ahead{storage, board, journal, target.scratch()},
           server{line,
                  target,
                  {.role = link::Role::agent,
@@ -98,8 +102,10 @@ struct Agent {
     device::Staging staging;
     port::UartLine line;
     device::AgentTarget target;
+    device::BackupAhead ahead;
     link::LinkServer server;
     std::uint32_t started_ms{0};
+    std::uint32_t busy_ms{0};  ///< when the gateway was heard last
 };
 
 std::optional<Agent> agent;
@@ -112,7 +118,7 @@ Status init(const Config& config) noexcept {
     Status status = agent->nor_status;
     if (status == Status::ok) status = agent->journal.mount();
     if (status == Status::ok) agent->staging.mount();
-    agent->started_ms = config.now_ms();
+    agent->started_ms = agent->busy_ms = config.now_ms();
     agent->line.start(config.pclk2_hz, port::kBaudBase);
     agent->line.listen_start(receive_ring);
     return status;
@@ -123,7 +129,9 @@ void poll() noexcept {
     const std::uint32_t now_ms = agent->config.now_ms();
     // One call does at most one frame's work; a burst is taken in one go, but never without an end.
     for (unsigned frames = 0; frames < 8 && agent->server.poll(now_ms); ++frames) {
+        agent->busy_ms = now_ms;
     }
+    if (agent->config.back_up_ahead && now_ms - agent->busy_ms >= kQuietMs) (void)agent->ahead.step();
     if (on_trial() && now_ms - agent->started_ms >= agent->config.trial_ms) agent->board.reset();
 }
 

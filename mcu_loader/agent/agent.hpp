@@ -22,6 +22,10 @@ struct Config {
     /// An image on trial that has not confirmed itself this long after init() is reset, which uses up one
     /// trial boot.
     std::uint32_t trial_ms{10'000};
+    /// Copy this image into the spare half of the backup area while the gateway is quiet, so that an update
+    /// need not: the application then stands still for seconds less. Each poll() programs a page (1 ms) or
+    /// erases 4 KiB (45 ms typically, 400 ms with a worn part) until it is done, once after each update.
+    bool back_up_ahead{true};
     /// Called before the agent resets the chip, to bring outputs into a safe state; may be null.
     void (*before_reset)() noexcept {nullptr};
 };

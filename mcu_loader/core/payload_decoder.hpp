@@ -31,6 +31,11 @@ class ByteSink {
     ~ByteSink() = default;
 };
 
+/// Whether payloads of `kind` are deltas: made from a base image.
+[[nodiscard]] constexpr bool needs_base(PayloadKind kind) noexcept {
+    return kind >= PayloadKind::hdiffsf20;
+}
+
 /// Decodes `payload` of `kind` into exactly `image_size_bytes` of output.
 /// Checks before the first output byte that everything the headers ask for fits `work` (memory_budget
 /// otherwise). `base` is needed for deltas, null otherwise. Errors: payload_malformed (also too short, too

@@ -295,10 +295,12 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
 Status DeviceTarget::prove_backup(const Manifest& manifest) noexcept {
     Sha256 hash;
     std::array<std::uint8_t, kChunkBytes> chunk;
+    const std::uint32_t begin = bank_offset(storage_, journal_.state().backup_bank);
     for (std::uint32_t offset = 0; offset < manifest.image_size_bytes;) {
         const std::span<std::uint8_t> piece =
             std::span{chunk}.first(std::min<std::size_t>(chunk.size(), manifest.image_size_bytes - offset));
-        if (const Status status = storage_.read(Region::backup, offset, piece); status != Status::ok) {
+        if (const Status status = storage_.read(Region::backup, begin + offset, piece);
+            status != Status::ok) {
             return status;
         }
         hash.update(piece);

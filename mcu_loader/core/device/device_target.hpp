@@ -33,6 +33,8 @@ class DeviceTarget : public link::Target {
     [[nodiscard]] std::size_t log(std::uint32_t first_sequence, std::span<char> out) noexcept override;
     [[nodiscard]] bool speed_supported(std::uint32_t baud) noexcept override;
     void reset_now() noexcept override;
+    /// A manifest's memory that holds nothing between two requests.
+    [[nodiscard]] SignedManifest& scratch() noexcept { return present_; }
 
   protected:
     DeviceTarget(link::Role role, Storage& storage, Board& board, const Product& product,

@@ -19,8 +19,7 @@ Installer::Installer(const LoaderParts& parts, Journal& journal, Staging& stagin
 
 void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept {
     parts_.board.feed_watchdog();
-    // In 32 bits, because a 64-bit division would cost 700 bytes of flash: regions are smaller than 40 MiB.
-    const std::uint32_t percent = total == 0 ? 0 : done * 100 / total;
+    const std::uint32_t percent = done < total ? done / (total / 100 + 1) : 100;
     if (step != told_step_ || percent != told_percent_) {
         told_step_ = step;
         told_percent_ = static_cast<std::uint8_t>(percent);
@@ -30,19 +29,21 @@ void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) n
 
 void Installer::plan_units(std::uint32_t image_bytes) noexcept {
     unit_count_ = 0;
+    // A unit that was in flight is written again whatever it reads now: its cells may be marginal.
+    std::uint32_t clean = ~journal_.state().dirty_units;
     for (std::uint32_t offset = 0; offset < image_bytes && unit_count_ < kRunningUnitsMax;) {
         const std::uint32_t bytes = parts_.storage.erase_unit_bytes(Region::running, offset);
-        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), {}, false};
+        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), (clean & 1U) != 0};
+        clean >>= 1U;
         offset += bytes;
     }
 }
 
-Status Installer::hash_region(Region region, std::uint32_t offset, std::uint32_t size,
-                              Sha256Digest& out) noexcept {
+Status Installer::holds(Region region, std::uint32_t offset, const Manifest& manifest, bool& whole) noexcept {
     Sha256 hash;
     const std::span<std::uint8_t> buffer =
         parts_.work.first(std::min<std::size_t>(parts_.work.size(), kCopyBytes));
-    const std::uint32_t end = offset + size;
+    const std::uint32_t end = offset + manifest.image_size_bytes;
     while (offset < end) {
         const std::span<std::uint8_t> piece =
             buffer.first(std::min<std::size_t>(buffer.size(), end - offset));
@@ -53,25 +54,7 @@ Status Installer::hash_region(Region region, std::uint32_t offset, std::uint32_t
         offset += static_cast<std::uint32_t>(piece.size());
         parts_.board.feed_watchdog();
     }
-    out = hash.digest();
-    return Status::ok;
-}
-
-Status Installer::find_unchanged_units() noexcept {
-    const std::uint32_t dirty = journal_.state().dirty_units;
-    for (std::size_t index = 0; index < unit_count_; ++index) {
-        Unit& unit = units_[index];
-        // A unit that was in flight is written again whatever it reads now: its cells may be marginal.
-        if ((dirty >> index & 1U) != 0) {
-            continue;
-        }
-        Sha256Digest digest{};
-        if (const Status status = hash_region(Region::running, unit.offset, unit.image_bytes, digest);
-            status != Status::ok) {
-            return status;
-        }
-        unit.unchanged = digest == unit.wanted;
-    }
+    whole = hash.digest() == manifest.image_sha256;
     return Status::ok;
 }
 
@@ -93,7 +76,10 @@ Status Installer::examine_running(RunningImage& out) noexcept {
     }
     out = RunningImage::damaged;
     parts_.board.feed_watchdog();
-    if (const Status status = load_slot(parts_.storage, slot, parts_.keys, present_); status != Status::ok) {
+    // What was verified and written since this start needs neither a signature nor a hash again.
+    const bool verified = slot == verified_slot_;
+    const std::span<const PublicKey> keys = verified ? std::span<const PublicKey>{} : parts_.keys;
+    if (const Status status = load_slot(parts_.storage, slot, keys, present_); status != Status::ok) {
         return is_storage_error(status) ? status : Status::ok;
     }
     const Manifest& manifest = present_.manifest;
@@ -102,10 +88,10 @@ Status Installer::examine_running(RunningImage& out) noexcept {
         manifest.image_size_bytes > parts_.storage.size_bytes(Region::running)) {
         return Status::ok;
     }
-    if (slot != verified_slot_) {
-        Sha256Digest digest{};
-        const Status status = hash_region(Region::running, 0, manifest.image_size_bytes, digest);
-        if (status != Status::ok || digest != manifest.image_sha256) {
+    if (!verified) {
+        bool whole = false;
+        const Status status = holds(Region::running, 0, manifest, whole);
+        if (status != Status::ok || !whole) {
             return status;
         }
         verified_slot_ = slot;
@@ -122,8 +108,8 @@ Status Installer::examine_backup(bool& held) noexcept {
     return is_storage_error(status) ? status : Status::ok;
 }
 
-/// The image a delta may start from, proven by its hash: the running one, or its backup once applying has
-/// begun.
+/// The image a delta may start from: the running one, or its backup once applying has begun. Its bytes are
+/// proven where it matters: by the hash of what a delta makes of them, and when they become the backup.
 Status Installer::find_base(const Manifest*& base) noexcept {
     base = nullptr;
     const State& state = journal_.state();
@@ -132,21 +118,12 @@ Status Installer::find_base(const Manifest*& base) noexcept {
     if (slot == Slot::none || (!from_backup && !state.running_confirmed)) {
         return Status::ok;
     }
-    const Region region = from_backup ? Region::backup : Region::running;
-    const Status loaded = load_slot(parts_.storage, slot, parts_.keys, present_);
-    if (loaded != Status::ok ||
-        present_.manifest.image_size_bytes > parts_.storage.size_bytes(Region::running)) {
-        return is_storage_error(loaded) ? loaded : Status::ok;
-    }
-    Sha256Digest digest{};
-    if (const Status status = hash_region(region, 0, present_.manifest.image_size_bytes, digest);
-        status != Status::ok) {
-        return status;
-    }
-    if (digest == present_.manifest.image_sha256) {
+    const Status status = load_slot(parts_.storage, slot, parts_.keys, present_);
+    if (status == Status::ok &&
+        present_.manifest.image_size_bytes <= parts_.storage.size_bytes(Region::running)) {
         base = &present_.manifest;
     }
-    return Status::ok;
+    return is_storage_error(status) ? status : Status::ok;
 }
 
 Status Installer::check(const Manifest*& base) noexcept {
@@ -155,7 +132,7 @@ Status Installer::check(const Manifest*& base) noexcept {
         return status;
     }
     const State& state = journal_.state();
-    const CheckAgainst against{
+    CheckAgainst against{
         parts_.product,
         parts_.keys,
         parts_.storage.size_bytes(Region::running),
@@ -163,6 +140,16 @@ Status Installer::check(const Manifest*& base) noexcept {
         base,
         state.phase == Phase::applying ? nullptr : base,
     };
+    const Status status = check_package(staging_, parts_.board, against, package_);
+    if (status != Status::already_running) {
+        return status;
+    }
+    bool whole = false;
+    if (const Status read = holds(Region::running, 0, *base, whole); whole || read != Status::ok) {
+        return whole ? status : read;
+    }
+    // The same image, but its bytes are damaged: it is put right.
+    base = against.base = against.confirmed = nullptr;
     return check_package(staging_, parts_.board, against, package_);
 }
 
@@ -171,16 +158,17 @@ namespace {
 /// The base image as the decoder reads it.
 class BaseSource final : public ByteSource {
   public:
-    BaseSource(Storage& storage, Region region, std::uint32_t size) noexcept
-        : storage_{storage}, region_{region}, size_{size} {}
+    BaseSource(Storage& storage, Region region, std::uint32_t begin, std::uint32_t size) noexcept
+        : storage_{storage}, region_{region}, begin_{begin}, size_{size} {}
     [[nodiscard]] Status read(std::uint32_t offset, std::span<std::uint8_t> out) noexcept override {
-        return storage_.read(region_, offset, out);
+        return storage_.read(region_, begin_ + offset, out);
     }
     [[nodiscard]] std::uint32_t size_bytes() const noexcept override { return size_; }
 
   private:
     Storage& storage_;
     Region region_;
+    std::uint32_t begin_;
     std::uint32_t size_;
 };
 
@@ -189,22 +177,31 @@ class BaseSource final : public ByteSource {
 Status Installer::rehearse(const Manifest* base) noexcept {
     const Manifest& manifest = package_.manifest;
     plan_units(manifest.image_size_bytes);
-    UnitHasher sink{*this, link::Step::rehearse, manifest.image_size_bytes};
+    Rehearsal sink{*this, link::Step::rehearse, manifest.image_size_bytes};
     StagedPayload payload{staging_};
-    const Region region = journal_.state().phase == Phase::applying ? Region::backup : Region::running;
-    BaseSource source{parts_.storage, region, base == nullptr ? 0 : base->image_size_bytes};
-    const Status status = decode_payload(staging_.head().kind, payload, base == nullptr ? nullptr : &source,
-                                         manifest.image_size_bytes, parts_.work, sink);
-    if (status != Status::ok) {
+    const bool from_backup = journal_.state().phase == Phase::applying;
+    const Region region = from_backup ? Region::backup : Region::running;
+    const std::uint32_t begin = from_backup ? backup_offset() : 0;
+    BaseSource source{parts_.storage, region, begin, base == nullptr ? 0 : base->image_size_bytes};
+    Status status = decode_payload(staging_.head().kind, payload, base == nullptr ? nullptr : &source,
+                                   manifest.image_size_bytes, parts_.work, sink);
+    if (status == Status::ok &&
+        (sink.written() != manifest.image_size_bytes || sink.finish() != manifest.image_sha256)) {
+        status = Status::image_hash_mismatch;
+    }
+    if (status == Status::ok || is_storage_error(status) || base == nullptr ||
+        !needs_base(staging_.head().kind)) {
         return status;
     }
-    const bool right = sink.written() == manifest.image_size_bytes && sink.finish() == manifest.image_sha256;
-    return right ? Status::ok : Status::image_hash_mismatch;
+    bool whole = false;
+    const Status read = holds(region, begin, *base, whole);
+    return read == Status::ok && !whole ? Status::base_mismatch : status;
 }
 
-Status Installer::copy_to_backup(const Manifest& running) noexcept {
+Status Installer::copy_to_backup(const Manifest& running, Bank bank) noexcept {
     const std::uint32_t size = running.image_size_bytes;
-    const std::uint32_t region_bytes = parts_.storage.size_bytes(Region::backup);
+    const std::uint32_t begin = bank_offset(parts_.storage, bank);
+    const std::uint32_t bank_bytes = parts_.storage.size_bytes(Region::backup) - begin;
     const std::span<std::uint8_t> buffer =
         parts_.work.first(std::min<std::size_t>(parts_.work.size(), kCopyBytes));
     constexpr std::uint32_t kBlockBytes = 64 * 1024;
@@ -212,9 +209,10 @@ Status Installer::copy_to_backup(const Manifest& running) noexcept {
     std::uint32_t erased_until = 0;
     for (std::uint32_t offset = 0; offset < size;) {
         if (offset >= erased_until) {
-            const std::uint32_t end = std::min(erased_until + kBlockBytes, region_bytes);
+            const std::uint32_t end = std::min(erased_until + kBlockBytes, bank_bytes);
             parts_.board.feed_watchdog();
-            const Status status = parts_.storage.erase(Region::backup, erased_until, end - erased_until);
+            const Status status =
+                parts_.storage.erase(Region::backup, begin + erased_until, end - erased_until);
             if (status != Status::ok) {
                 return status;
             }
@@ -227,7 +225,7 @@ Status Installer::copy_to_backup(const Manifest& running) noexcept {
             return status;
         }
         hash.update(piece);
-        if (const Status status = parts_.storage.program(Region::backup, offset, piece);
+        if (const Status status = parts_.storage.program(Region::backup, begin + offset, piece);
             status != Status::ok) {
             return status;
         }
@@ -238,29 +236,45 @@ Status Installer::copy_to_backup(const Manifest& running) noexcept {
     return hash.digest() == running.image_sha256 ? Status::ok : Status::application_damaged;
 }
 
-Status Installer::back_up(const Manifest& running) noexcept {
+/// Sees to it that the backup is the image that runs. `kept` is false when there is no such image any more
+/// because its bytes are damaged: nothing was touched then.
+Status Installer::back_up(const Manifest& running, bool& kept) noexcept {
     tell(link::Step::back_up, 0, running.image_size_bytes);
     State next = journal_.state();
     if (next.backup_slot == next.running_slot) {
         // One manifest for both: after a restore, or after a cut right behind the backup. Still there?
-        Sha256Digest digest{};
-        const Status status = hash_region(Region::backup, 0, running.image_size_bytes, digest);
+        const Status status = holds(Region::backup, backup_offset(), running, kept);
+        if (status != Status::ok || kept) {
+            return status;
+        }
+    }
+    const bool two_banks = has_two_banks(parts_.storage);
+    const Bank bank = two_banks ? other(next.backup_bank) : next.backup_bank;
+    if (two_banks && next.spare_whole) {
+        const Status status = holds(Region::backup, bank_offset(parts_.storage, bank), running, kept);
         if (status != Status::ok) {
             return status;
         }
-        if (digest == running.image_sha256) {
-            return Status::ok;
+    }
+    if (!kept) {
+        if (const Status status = holds(Region::running, 0, running, kept); status != Status::ok || !kept) {
+            return status;
+        }
+        next.phase = Phase::backing_up;
+        next.spare_whole = false;
+        if (!two_banks) {
+            next.backup_slot = Slot::none;
+        }
+        if (const Status status = journal_.append(next); status != Status::ok) {
+            return status;
+        }
+        if (const Status status = copy_to_backup(running, bank); status != Status::ok) {
+            return status;
         }
     }
-    next.phase = Phase::backing_up;
-    next.backup_slot = Slot::none;
-    if (const Status status = journal_.append(next); status != Status::ok) {
-        return status;
-    }
-    if (const Status status = copy_to_backup(running); status != Status::ok) {
-        return status;
-    }
     next.backup_slot = next.running_slot;
+    next.backup_bank = bank;
+    next.spare_whole = false;
     return journal_.append(next);
 }
 
@@ -277,6 +291,7 @@ Status Installer::begin_apply() noexcept {
         next.phase = Phase::applying;
         next.running_slot = Slot::none;
         next.running_confirmed = false;
+        next.spare_whole = false;
         next.image_sha256 = package_.manifest.image_sha256;
         next.units_done = 0;
     }
@@ -287,9 +302,9 @@ Status Installer::begin_apply() noexcept {
 Status Installer::verify_applied() noexcept {
     const Manifest& manifest = package_.manifest;
     tell(link::Step::verify, 0, 1);
-    Sha256Digest digest{};
-    Status status = hash_region(Region::running, 0, manifest.image_size_bytes, digest);
-    if (status == Status::ok && digest != manifest.image_sha256) {
+    bool whole = false;
+    Status status = holds(Region::running, 0, manifest, whole);
+    if (status == Status::ok && !whole) {
         status = Status::flash_program_failed;
         State next = journal_.state();
         next.dirty_units = 0xFFFFFFFF;  // trust no unit: all are written again
@@ -303,13 +318,10 @@ Status Installer::verify_applied() noexcept {
 Status Installer::apply() noexcept {
     const Manifest& manifest = package_.manifest;
     tell(link::Step::apply, 0, manifest.image_size_bytes);
-    if (const Status status = find_unchanged_units(); status != Status::ok) {
-        return status;
-    }
     UnitWriter sink{*this, link::Step::apply};
     StagedPayload payload{staging_};
     const bool has_base = journal_.state().backup_slot != Slot::none;
-    BaseSource base{parts_.storage, Region::backup, present_.manifest.image_size_bytes};
+    BaseSource base{parts_.storage, Region::backup, backup_offset(), present_.manifest.image_size_bytes};
     const Status status = decode_payload(staging_.head().kind, payload, has_base ? &base : nullptr,
                                          manifest.image_size_bytes, parts_.work, sink);
     return status != Status::ok ? status : verify_applied();
@@ -325,8 +337,12 @@ Status Installer::install() noexcept {
         return status;
     }
     if (journal_.state().phase != Phase::applying && base != nullptr) {
-        if (const Status status = back_up(*base); status != Status::ok) {
+        bool kept = false;
+        if (const Status status = back_up(*base, kept); status != Status::ok) {
             return status;
+        }
+        if (!kept && needs_base(staging_.head().kind)) {
+            return Status::base_mismatch;
         }
     }
     if (const Status status = begin_apply(); status != Status::ok) {
@@ -353,7 +369,8 @@ Status Installer::install() noexcept {
     return Status::ok;
 }
 
-/// Loads the backup's manifest into package_ and proves the backup's bytes, learning the hash of each unit.
+/// Loads the backup's manifest into package_ and proves the backup's bytes, learning which units differ from
+/// it.
 Status Installer::check_backup() noexcept {
     const State& state = journal_.state();
     if (state.backup_slot == Slot::none) {
@@ -369,8 +386,8 @@ Status Installer::check_backup() noexcept {
         return Status::security_counter_old;
     }
     plan_units(manifest.image_size_bytes);
-    UnitHasher sink{*this, link::Step::check, manifest.image_size_bytes};
-    BaseSource backup{parts_.storage, Region::backup, manifest.image_size_bytes};
+    Rehearsal sink{*this, link::Step::check, manifest.image_size_bytes};
+    BaseSource backup{parts_.storage, Region::backup, backup_offset(), manifest.image_size_bytes};
     const Status status =
         decode_payload(PayloadKind::raw, backup, nullptr, manifest.image_size_bytes, parts_.work, sink);
     if (status != Status::ok) {
@@ -382,11 +399,8 @@ Status Installer::check_backup() noexcept {
 Status Installer::write_back() noexcept {
     const Manifest& manifest = package_.manifest;
     tell(link::Step::restore, 0, manifest.image_size_bytes);
-    if (const Status status = find_unchanged_units(); status != Status::ok) {
-        return status;
-    }
     UnitWriter sink{*this, link::Step::restore};
-    BaseSource backup{parts_.storage, Region::backup, manifest.image_size_bytes};
+    BaseSource backup{parts_.storage, Region::backup, backup_offset(), manifest.image_size_bytes};
     const Status status =
         decode_payload(PayloadKind::raw, backup, nullptr, manifest.image_size_bytes, parts_.work, sink);
     return status != Status::ok ? status : verify_applied();
@@ -409,6 +423,7 @@ Status Installer::restore(Status cause) noexcept {
         next.cause = cause;
         next.running_slot = Slot::none;
         next.running_confirmed = false;
+        next.spare_whole = false;
         next.target_slot = next.backup_slot;
         next.units_done = 0;
         next.units_total = static_cast<std::uint16_t>(unit_count_);

@@ -61,32 +61,33 @@ class Installer {
     [[nodiscard]] Status examine_backup(bool& held) noexcept;
 
   private:
-    class UnitHasher;
+    class Rehearsal;
     class UnitWriter;
     /// A part of the running region that is erased as one.
     struct Unit {
         std::uint32_t offset;
         std::uint32_t image_bytes;  ///< bytes of the image in it
-        Sha256Digest wanted;        ///< of these bytes, from the rehearsal
-        bool unchanged;             ///< holds them already and was not in flight
+        bool unchanged;             ///< holds them already and was not in flight; found by the rehearsal
     };
 
     [[nodiscard]] std::span<Unit> units() noexcept { return std::span{units_}.first(unit_count_); }
     void plan_units(std::uint32_t image_bytes) noexcept;
-    [[nodiscard]] Status find_unchanged_units() noexcept;
-    /// Hashes `size` bytes; with a hasher also by unit.
-    [[nodiscard]] Status hash_region(Region region, std::uint32_t offset, std::uint32_t size,
-                                     Sha256Digest& out) noexcept;
+    /// Whether the region holds, from `offset` on, the image of `manifest`.
+    [[nodiscard]] Status holds(Region region, std::uint32_t offset, const Manifest& manifest,
+                               bool& whole) noexcept;
     [[nodiscard]] Status check(const Manifest*& base) noexcept;
     [[nodiscard]] Status find_base(const Manifest*& base) noexcept;
     [[nodiscard]] Status rehearse(const Manifest* base) noexcept;
-    [[nodiscard]] Status back_up(const Manifest& running) noexcept;
-    [[nodiscard]] Status copy_to_backup(const Manifest& running) noexcept;
+    [[nodiscard]] Status back_up(const Manifest& running, bool& kept) noexcept;
+    [[nodiscard]] Status copy_to_backup(const Manifest& running, Bank bank) noexcept;
     [[nodiscard]] Status begin_apply() noexcept;
     [[nodiscard]] Status apply() noexcept;
     [[nodiscard]] Status verify_applied() noexcept;
     [[nodiscard]] Status check_backup() noexcept;
     [[nodiscard]] Status write_back() noexcept;
+    [[nodiscard]] std::uint32_t backup_offset() const noexcept {
+        return bank_offset(parts_.storage, journal_.state().backup_bank);
+    }
     [[nodiscard]] bool vectors_ok(const Manifest& manifest) noexcept;
     void tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept;
 

@@ -46,7 +46,9 @@ struct State {
     Job job{Job::none};
     Slot running_slot{Slot::none};  ///< manifest of what the running region holds whole
     bool running_confirmed{false};  ///< that image has confirmed itself (or is one put back)
-    Slot backup_slot{Slot::none};   ///< manifest of what the backup region holds whole
+    Slot backup_slot{Slot::none};   ///< manifest of what the backup bank holds whole
+    Bank backup_bank{Bank::first};  ///< where the backup lies
+    bool spare_whole{false};        ///< the other bank holds the running image, written without a cut
     Slot target_slot{Slot::none};   ///< applying/restoring: manifest of what is being written
     std::uint32_t dirty_units{0};   ///< bit n: erase unit n of running was in flight; erase it again
     std::uint32_t security_counter_floor{0};  ///< nothing older may be installed

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 512;
 
-bool is_delta(PayloadKind kind) noexcept {
-    return kind >= PayloadKind::hdiffsf20;
-}
-
 Status read_manifest(Staging& staging, SignedManifest& out) noexcept {
     out.manifest_bytes = staging.head().manifest_bytes;
     out.signature_bytes = staging.head().signature_bytes;
@@ -95,9 +91,9 @@ Status check_payload(const Manifest& manifest, const EnvelopeHead& head, ByteSou
         }
         const bool base_here =
             against.base != nullptr && against.base->image_size_bytes == head.base_size_bytes;
-        return is_delta(head.kind) && !base_here ? Status::base_mismatch : Status::ok;
+        return needs_base(head.kind) && !base_here ? Status::base_mismatch : Status::ok;
     }
-    return is_delta(head.kind) && !base_fits(*listed, against.base) ? Status::base_mismatch : Status::ok;
+    return needs_base(head.kind) && !base_fits(*listed, against.base) ? Status::base_mismatch : Status::ok;
 }
 
 }  // namespace

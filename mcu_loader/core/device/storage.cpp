@@ -32,6 +32,16 @@ bool flag_usable(const Storage& storage, Region region) noexcept {
 
 }  // namespace
 
+bool has_two_banks(const Storage& storage) noexcept {
+    const std::uint32_t half = storage.size_bytes(Region::backup) / 2;
+    return half >= storage.size_bytes(Region::running) &&
+           half % storage.erase_unit_bytes(Region::backup, half) == 0;
+}
+
+std::uint32_t bank_offset(const Storage& storage, Bank bank) noexcept {
+    return bank == Bank::first ? 0 : storage.size_bytes(Region::backup) / 2;
+}
+
 bool regions_usable(const Storage& storage) noexcept {
     const std::uint32_t unit = storage.erase_unit_bytes(Region::download, 0);
     const bool download_usable = unit >= 256 && unit <= 4096 && (unit & (unit - 1)) == 0 &&

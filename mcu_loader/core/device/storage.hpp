@@ -20,7 +20,9 @@ constexpr std::uint8_t kRegionCount = 5;
 ///  - running: at most 32 erase units; program unit 1, 2, 4, 8 or 16 bytes;
 ///  - flag_a, flag_b: equal; first erase unit = journal (a multiple of 256 bytes), the rest = manifest slot
 ///    (at least 2320 bytes);
-///  - download: erase units all of one size, 256 to 4096 bytes; program unit 1 in all of the NOR.
+///  - download: erase units all of one size, 256 to 4096 bytes; program unit 1 in all of the NOR;
+///  - backup: at least as large as running; with twice that, its second half beginning with an erase unit,
+///    it has two banks (has_two_banks()).
 /// Every operation is bounded in time and feeds the watchdog where one call may last long.
 class Storage {
   public:
@@ -51,6 +53,20 @@ class Storage {
 [[nodiscard]] constexpr bool is_storage_error(Status status) noexcept {
     return (static_cast<unsigned>(status) & 0xFF00U) == 0x0300U;
 }
+
+/// The halves of a backup region that is large enough: one holds the backup while the other one takes the
+/// next. Stored in the journal.
+enum class Bank : std::uint8_t { first = 0x00, second = 0x96 };
+
+[[nodiscard]] constexpr Bank other(Bank bank) noexcept {
+    return bank == Bank::first ? Bank::second : Bank::first;
+}
+
+/// Whether the backup region has two banks.
+[[nodiscard]] bool has_two_banks(const Storage& storage) noexcept;
+
+/// Where a bank begins in the backup region.
+[[nodiscard]] std::uint32_t bank_offset(const Storage& storage, Bank bank) noexcept;
 
 /// Whether the regions have the sizes the loader can work with: a port calls it once at start.
 [[nodiscard]] bool regions_usable(const Storage& storage) noexcept;

@@ -2,25 +2,32 @@
 #include "mcu_loader/core/device/unit_io.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace mcuota::device {
 
-Status Installer::UnitHasher::write(std::span<const std::uint8_t> bytes) noexcept {
+Status Installer::Rehearsal::write(std::span<const std::uint8_t> bytes) noexcept {
     if (bytes.size() > total_ - position_) {
         return Status::payload_malformed;
     }
-    whole_.update(bytes);
+    hash_.update(bytes);
+    std::array<std::uint8_t, 256> present;
     while (!bytes.empty()) {
         Unit& unit = installer_.units_[unit_];
         const std::uint32_t unit_end = unit.offset + unit.image_bytes;
         const std::span<const std::uint8_t> piece =
-            bytes.first(std::min<std::size_t>(bytes.size(), unit_end - position_));
-        part_.update(piece);
+            bytes.first(std::min<std::size_t>({bytes.size(), unit_end - position_, present.size()}));
+        if (unit.unchanged) {
+            const auto there = std::span{present}.first(piece.size());
+            if (const Status status = installer_.parts_.storage.read(Region::running, position_, there);
+                status != Status::ok) {
+                return status;
+            }
+            unit.unchanged = std::memcmp(there.data(), piece.data(), piece.size()) == 0;
+        }
         position_ += static_cast<std::uint32_t>(piece.size());
         bytes = bytes.subspan(piece.size());
         if (position_ == unit_end) {
-            unit.wanted = part_.digest();
-            part_ = Sha256{};
             ++unit_;
         }
     }

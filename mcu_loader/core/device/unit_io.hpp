@@ -1,6 +1,6 @@
 #pragma once
-// Sinks for an image on its way into the running region: hashing it by erase unit (rehearsal) and writing it
-// (apply). Private to the installer.
+// Sinks for an image on its way into the running region: hashing it and comparing it with what is there
+// (rehearsal), and writing it (apply). Private to the installer.
 
 #include <array>
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 namespace mcuota::device {
 
-/// Hashes what comes, as a whole and for every unit. Writes nothing.
-class Installer::UnitHasher final : public ByteSink {
+/// Hashes what comes and finds the units that differ from it. Writes nothing.
+class Installer::Rehearsal final : public ByteSink {
   public:
-    UnitHasher(Installer& installer, link::Step step, std::uint32_t total) noexcept
+    Rehearsal(Installer& installer, link::Step step, std::uint32_t total) noexcept
         : installer_{installer}, step_{step}, total_{total} {}
     [[nodiscard]] Status write(std::span<const std::uint8_t> bytes) noexcept override;
     /// Hash of everything; call once at the end.
-    [[nodiscard]] Sha256Digest finish() noexcept { return whole_.digest(); }
+    [[nodiscard]] Sha256Digest finish() noexcept { return hash_.digest(); }
     [[nodiscard]] std::uint32_t written() const noexcept { return position_; }
 
   private:
@@ -28,8 +28,7 @@ class Installer::UnitHasher final : public ByteSink {
     std::uint32_t total_;
     std::uint32_t position_{0};
     std::size_t unit_{0};
-    Sha256 whole_;
-    Sha256 part_;
+    Sha256 hash_;
 };
 
 /// Writes what comes into the running region, unit by unit, skipping those that hold their bytes already.

@@ -12,16 +12,17 @@ struct NorRegion {
     std::uint32_t bytes;
 };
 
-// Indexed by device::Region; `running` is not in the NOR. Backup and download begin on 64 KiB blocks, hold
-// the largest application of a 2 MiB part, and stay inside the 16 MiB every fitted part has.
+// Indexed by device::Region; `running` is not in the NOR. Download and both banks of the backup begin on
+// 64 KiB blocks, hold the largest application of a 2 MiB part, and stay inside the 16 MiB every fitted part
+// has.
 constexpr std::array<NorRegion, device::kRegionCount> kNorRegions{{
     {0, 0},
     {0x000000, 0x002000},  // flag_a
     {0x002000, 0x002000},  // flag_b
-    {0x010000, 0x1F0000},  // backup
-    {0x200000, 0x220000},  // download
+    {0x010000, 0x3C0000},  // backup
+    {0x3D0000, 0x220000},  // download
 }};
-static_assert(kNorRegions[3].bytes >= (2048 - 128) * 1024 &&
+static_assert(kNorRegions[3].bytes / 2 >= (2048 - 128) * 1024 &&
               kNorRegions[4].bytes >= (2048 - 128 + 64) * 1024);
 
 // One SPI command's share of a long read: short enough that the watchdog and the link hear of us in between.

@@ -43,8 +43,9 @@ void expect_clean(const char* what, const SweepReport& report) {
 }
 
 /// Runs old; may ever start only old and the others. Its application leaves signatures to the loader.
-TestDevice prepared(const TestPackage& old, std::initializer_list<const TestPackage*> others) {
-    TestDevice device = device_with(Geometry::small(), old);
+TestDevice prepared(const TestPackage& old, std::initializer_list<const TestPackage*> others,
+                    const Geometry& geometry = Geometry::small()) {
+    TestDevice device = device_with(geometry, old);
     device.agent_has_keys = false;
     device.authentic.push_back(old.image_sha256);
     for (const TestPackage* other : others) {
@@ -109,4 +110,50 @@ TEST_CASE("a rollback on request survives a power cut at any flash operation", "
     plan.next_job = &third;
     plan.tears = {Tear::mixed, Tear::looks_done};
     expect_clean("rollback", sweep_cuts(start, plan));
+}
+
+TEST_CASE("an install whose backup is made ahead survives a power cut at any flash operation",
+          "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage fresh = package_of(kNew, "2.0.0");
+    const TestPackage third = package_of(kThird, "3.0.0");
+    TestDevice start = prepared(old, {&fresh, &third}, Geometry::small_two_banks());
+    // All of it, or so little that the loader makes the backup itself.
+    start.ahead_steps_max = GENERATE(1000U, 4U);
+    SweepPlan plan = plan_for({&fresh, 77, 300}, kNew);
+    plan.next_job = &third;
+    expect_clean("install, backup ahead", sweep_cuts(start, plan));
+}
+
+TEST_CASE(
+    "a failed trial and its restore with a backup made ahead survive a power cut at any flash operation",
+    "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage middle = package_of(kThird, "1.5.0");
+    const TestPackage bad = package_of(kNew, "2.0.0");
+    TestDevice start = prepared(old, {&middle, &bad}, Geometry::small_two_banks());
+    start.ahead_steps_max = 1000;
+    REQUIRE(start.perform({&middle, 76, 300}).status ==
+            Status::ok);  // the backup lies in the second bank now
+    start.applications.emplace_back(bad.image_sha256, Application::never_confirms);
+    SweepPlan plan = plan_for({&bad, 78, 300}, kThird);
+    plan.outcome = Status::trial_not_confirmed;
+    plan.next_job = &old;
+    plan.tears = {Tear::mixed, Tear::looks_done};
+    expect_clean("failed trial, backup ahead", sweep_cuts(start, plan));
+}
+
+TEST_CASE("a rollback to a backup made ahead survives a power cut at any flash operation",
+          "[loader][powercut]") {
+    const TestPackage old = package_of(kOld, "1.0.0");
+    const TestPackage fresh = package_of(kNew, "2.0.0");
+    const TestPackage third = package_of(kThird, "3.0.0");
+    TestDevice start = prepared(old, {&fresh, &third}, Geometry::small_two_banks());
+    start.ahead_steps_max = 1000;
+    REQUIRE(start.perform({&fresh, 79, 300}).status == Status::ok);
+    SweepPlan plan = plan_for({nullptr, 80, 300}, kOld);
+    plan.outcome = Status::rolled_back;
+    plan.next_job = &third;
+    plan.tears = {Tear::mixed, Tear::looks_untouched};
+    expect_clean("rollback, backup ahead", sweep_cuts(start, plan));
 }

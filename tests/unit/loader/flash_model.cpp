@@ -28,13 +28,19 @@ Geometry Geometry::small() {
     return geometry;
 }
 
+Geometry Geometry::small_two_banks() {
+    Geometry geometry = small();
+    geometry.of(Region::backup).units.assign(12, 512);
+    return geometry;
+}
+
 Geometry Geometry::f429() {
     constexpr std::uint32_t kKib = 1024;
     Geometry geometry;
     geometry.of(Region::running) = {std::vector<std::uint32_t>(7, 128 * kKib), 4, 512, 0};
     geometry.of(Region::flag_a) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
     geometry.of(Region::flag_b) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
-    geometry.of(Region::backup) = {std::vector<std::uint32_t>(224, 4 * kKib), 1, 256, 64 * kKib};
+    geometry.of(Region::backup) = {std::vector<std::uint32_t>(960, 4 * kKib), 1, 256, 64 * kKib};
     geometry.of(Region::download) = {std::vector<std::uint32_t>(272, 4 * kKib), 1, 256, 64 * kKib};
     return geometry;
 }

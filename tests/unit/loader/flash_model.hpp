@@ -78,6 +78,8 @@ struct Geometry {
     [[nodiscard]] RegionLayout& of(Region region) { return regions[static_cast<std::size_t>(region)]; }
     /// A few KiB of everything, odd units: every operation of a full installation can be cut in a test.
     static Geometry small();
+    /// The same, with room for two backups.
+    static Geometry small_two_banks();
     /// STM32F429 with a W25Q128 as the loader's port lays it out.
     static Geometry f429();
 };

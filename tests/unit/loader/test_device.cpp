@@ -42,6 +42,7 @@ TestDevice::TestDevice(const TestDevice& other)
       applications{other.applications},
       authentic{other.authentic},
       agent_has_keys{other.agent_has_keys},
+      ahead_steps_max{other.ahead_steps_max},
       starts_max{other.starts_max},
       ram_{kWorkBytes + kObjectBytes} {
     flash.attach(power);
@@ -192,6 +193,9 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     auto& target = ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging);
     if (behaviour == Application::confirms && target.confirm() != Status::ok) {
         end.trouble = "a confirmation was refused";
+    }
+    device::BackupAhead& ahead = ram_.make<device::BackupAhead>(flash, board, journal, target.scratch());
+    for (unsigned step = 0; step < ahead_steps_max && ahead.step(); ++step) {
     }
     talk(target, job, end);
 }

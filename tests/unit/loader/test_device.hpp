@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "flash_model.hpp"
+#include "mcu_loader/core/device/backup_ahead.hpp"
 #include "mcu_loader/core/device/device_target.hpp"
 #include "mcu_loader/core/device/loader_flow.hpp"
 #include "test_package.hpp"
@@ -105,6 +106,8 @@ class TestDevice {
     std::vector<Sha256Digest> authentic;
     /// The application carries keys and checks signatures itself; otherwise only the loader does.
     bool agent_has_keys{true};
+    /// How much of the next backup the application makes after each start, before it hears the gateway.
+    unsigned ahead_steps_max{0};
 
     /// Most starts perform() waits through.
     unsigned starts_max{40};
