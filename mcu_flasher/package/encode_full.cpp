@@ -23,10 +23,25 @@ struct Contexts {
     std::uint32_t lc, lp, pb;
 };
 
-// Thumb code comes in halfwords (pb 1, lp 1), literals pools and tables in words (pb 2), text in bytes (pb
-// 0).
-constexpr std::array<Contexts, 8> kTried = {
-    {{3, 0, 2}, {3, 0, 1}, {3, 0, 0}, {2, 1, 1}, {1, 1, 1}, {3, 1, 1}, {0, 2, 2}, {2, 2, 2}}};
+struct Trial {
+    PayloadKind kind;
+    Contexts contexts;
+};
+
+// What won on images of several kinds, and its neighbours. Thumb code comes in halfwords (lp 1, pb 1 or 2),
+// tables come in words (2, 2), text in bytes (pb 0). Without the filter only data is left to win.
+constexpr std::array<Trial, 22> kTried = {
+    {{PayloadKind::lzma_thumb, {3, 1, 1}}, {PayloadKind::lzma_thumb, {2, 1, 1}},
+     {PayloadKind::lzma_thumb, {1, 1, 1}}, {PayloadKind::lzma_thumb, {0, 1, 1}},
+     {PayloadKind::lzma_thumb, {3, 1, 2}}, {PayloadKind::lzma_thumb, {2, 1, 2}},
+     {PayloadKind::lzma_thumb, {1, 1, 2}}, {PayloadKind::lzma_thumb, {2, 1, 0}},
+     {PayloadKind::lzma_thumb, {3, 0, 2}}, {PayloadKind::lzma_thumb, {3, 0, 1}},
+     {PayloadKind::lzma_thumb, {3, 0, 0}}, {PayloadKind::lzma_thumb, {0, 2, 2}},
+     {PayloadKind::lzma, {3, 0, 2}},       {PayloadKind::lzma, {3, 0, 0}},
+     {PayloadKind::lzma, {4, 0, 0}},       {PayloadKind::lzma, {0, 0, 0}},
+     {PayloadKind::lzma, {3, 1, 1}},       {PayloadKind::lzma, {1, 1, 1}},
+     {PayloadKind::lzma, {0, 1, 0}},       {PayloadKind::lzma, {0, 2, 2}},
+     {PayloadKind::lzma, {2, 2, 2}},       {PayloadKind::lzma, {0, 0, 2}}}};
 
 std::array<std::uint8_t, kLzmaPropertiesBytes> properties(const Contexts& c, std::uint32_t dictionary) {
     std::array<std::uint8_t, kLzmaPropertiesBytes> out{};
@@ -94,26 +109,22 @@ Result<EncodedPayload> encode_full(std::span<const std::uint8_t> image, std::uin
     MemorySource raw(image);
     EncodedPayload best{PayloadKind::raw, Bytes(image.begin(), image.end()),
                         payload_memory_bytes(PayloadKind::raw, raw, image_bytes)};
-    constexpr std::size_t kTotal = 2 * kTried.size();
-    std::size_t done = 0;
-    for (const PayloadKind kind : {PayloadKind::lzma_thumb, PayloadKind::lzma}) {
-        for (const Contexts& contexts : kTried) {
-            if (progress) progress(done, kTotal);
-            ++done;
-            const auto dictionary = dictionary_for(kind, contexts, image_bytes, memory_bytes_max);
-            if (!dictionary) continue;
-            auto bytes =
-                encode_lzma(kind == PayloadKind::lzma ? image : std::span<const std::uint8_t>(filtered),
-                            contexts, *dictionary, best.bytes.size());
-            if (!bytes) return std::move(bytes).error();
-            if (bytes->empty() || bytes->size() >= best.bytes.size()) continue;
-            best.kind = kind;
-            best.bytes = std::move(*bytes);
-            MemorySource source(best.bytes);
-            best.memory_bytes = payload_memory_bytes(kind, source, image_bytes);
-        }
+    for (std::size_t i = 0; i < kTried.size(); ++i) {
+        const auto& [kind, contexts] = kTried[i];
+        if (progress) progress(i, kTried.size());
+        const auto dictionary = dictionary_for(kind, contexts, image_bytes, memory_bytes_max);
+        if (!dictionary) continue;
+        const std::span<const std::uint8_t> plain =
+            kind == PayloadKind::lzma ? image : std::span<const std::uint8_t>(filtered);
+        auto bytes = encode_lzma(plain, contexts, *dictionary, best.bytes.size());
+        if (!bytes) return std::move(bytes).error();
+        if (bytes->empty() || bytes->size() >= best.bytes.size()) continue;
+        best.kind = kind;
+        best.bytes = std::move(*bytes);
+        MemorySource source(best.bytes);
+        best.memory_bytes = payload_memory_bytes(kind, source, image_bytes);
     }
-    if (progress) progress(kTotal, kTotal);
+    if (progress) progress(kTried.size(), kTried.size());
     return best;
 }
 

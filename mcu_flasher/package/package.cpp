@@ -7,6 +7,7 @@
 
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_loader/core/little_endian.hpp"
+#include "mcu_loader/core/rotation.hpp"
 
 namespace mcuota::package {
 namespace {
@@ -100,6 +101,27 @@ Result<Entry> parse_entry(std::span<const std::uint8_t>& rest, std::size_t index
     return entry;
 }
 
+/// The key rotation records that fill what is left of the file.
+Result<std::vector<Bytes>> parse_rotations(std::span<const std::uint8_t> rest) {
+    std::vector<Bytes> out;
+    std::uint16_t generation = 0;
+    while (!rest.empty()) {
+        const std::size_t size = rotation_size(rest);
+        RotationRecord record;
+        if (size == 0) return malformed(std::to_string(rest.size()) + " bytes follow the last payload");
+        const std::string name = "key rotation record " + std::to_string(out.size() + 1);
+        if (parse_rotation(rest.first(size), record) != Status::ok)
+            return malformed(name + " is not in its one valid form");
+        if (!out.empty() && record.generation != generation + 1)
+            return malformed(name + " is for generation " + std::to_string(record.generation) +
+                             ", the one before it for " + std::to_string(generation));
+        generation = record.generation;
+        out.emplace_back(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(size));
+        rest = rest.subspan(size);
+    }
+    return out;
+}
+
 }  // namespace
 
 const Entry* Package::find(std::string_view hardware) const {
@@ -125,7 +147,9 @@ Result<Package> parse(std::span<const std::uint8_t> file) {
         }
         out.entries.push_back(std::move(*entry));
     }
-    if (!rest.empty()) return malformed(std::to_string(rest.size()) + " bytes follow the last payload");
+    auto rotations = parse_rotations(rest);
+    if (!rotations) return std::move(rotations).error();
+    out.rotations = std::move(*rotations);
     return out;
 }
 
@@ -158,6 +182,8 @@ Result<Bytes> serialize(const Package& package) {
         for (const Bytes& payload : entry->payloads)
             out.insert(out.end(), payload.begin(), payload.end());
     }
+    for (const Bytes& record : package.rotations)
+        out.insert(out.end(), record.begin(), record.end());
     if (out.size() > UINT32_MAX || entries.size() > kEntriesMax)
         return Error{ErrorCode::package_oversized, "the package would be too large",
                      "leave out entries or payloads", 0};

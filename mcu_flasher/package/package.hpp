@@ -29,6 +29,9 @@ struct Entry {
 /// A whole container.
 struct Package {
     std::vector<Entry> entries;
+    /// Key rotation records, one per generation, ascending without gap: what a device may need before it
+    /// knows the key of the entries.
+    std::vector<Bytes> rotations{};
     [[nodiscard]] const Entry* find(std::string_view hardware) const;
 };
 
@@ -51,6 +54,8 @@ class Keyring {
     [[nodiscard]] bool empty() const noexcept { return keys_.empty(); }
     /// key_unknown or signature_invalid when the entry is not signed by one of the keys.
     [[nodiscard]] Result<void> verify(const Entry& entry) const;
+    /// The same for a key rotation record.
+    [[nodiscard]] Result<void> verify_rotation(std::span<const std::uint8_t> record) const;
 
   private:
     struct Key {
@@ -59,6 +64,9 @@ class Keyring {
         Bytes public_key_der;
         std::string origin;
     };
+    [[nodiscard]] Result<void> verify(const std::string& what, std::optional<SignatureAlgorithm> algorithm,
+                                      const KeyId& id, std::span<const std::uint8_t> message,
+                                      std::span<const std::uint8_t> signature) const;
     std::vector<Key> keys_;
 };
 

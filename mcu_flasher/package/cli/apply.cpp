@@ -5,8 +5,10 @@
 
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/base/hex.hpp"
+#include "mcu_flasher/package/artifact.hpp"
 #include "mcu_flasher/package/builder.hpp"
 #include "mcu_flasher/package/cli/commands.hpp"
+#include "mcu_flasher/package/cli/files.hpp"
 #include "mcu_flasher/package/cli/output.hpp"
 
 namespace mcuota::pack {
@@ -26,34 +28,54 @@ Result<const package::Entry*> choose(const package::Package& package, const std:
                  "check --hardware", 0};
 }
 
-/// The smallest payload that needs no base.
-std::optional<std::size_t> smallest_full(const Manifest& manifest) {
+/// The smallest payload from this base; of all full ones when there is none.
+std::optional<std::size_t> smallest(const Manifest& manifest, const std::optional<package::Bytes>& base) {
+    const Sha256Digest base_sha256 = base ? sha256(*base) : Sha256Digest{};
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < manifest.payload_count; ++i) {
         const PayloadEntry& payload = manifest.payloads[i];
-        if (payload.base_size_bytes == 0 &&
-            (!best || payload.size_bytes < manifest.payloads[*best].size_bytes))
-            best = i;
+        const bool fits = base ? payload.base_size_bytes == base->size() && payload.base_sha256 == base_sha256
+                               : payload.base_size_bytes == 0;
+        if (fits && (!best || payload.size_bytes < manifest.payloads[*best].size_bytes)) best = i;
     }
     return best;
+}
+
+Result<std::size_t> payload_of(const Manifest& manifest, const ApplyOptions& options,
+                               const std::optional<package::Bytes>& base) {
+    if (const auto index = smallest(manifest, base)) return *index;
+    if (!base)
+        return Error{ErrorCode::no_fitting_payload, "the package holds no full image, only deltas",
+                     "give the image to start from: --base OLD.bin", 0};
+    return Error{ErrorCode::no_fitting_payload,
+                 "the package holds no delta from " + options.base + " (" + to_hex(sha256(*base)) + ")",
+                 "mcuota-pack inspect " + options.file +
+                     " lists the bases; without --base the full image is "
+                     "taken",
+                 0};
 }
 
 }  // namespace
 
 Result<void> apply(const ApplyOptions& options) {
-    const auto package = package::read(options.file);
+    const auto package = package::open_artifact(options.file);
     if (!package) return package.error();
     const auto entry = choose(*package, options.hardware);
     if (!entry) return entry.error();
-    const auto index = smallest_full((*entry)->manifest);
-    if (!index)
-        return Error{ErrorCode::no_fitting_payload, "the package holds no full image",
-                     "use a package with one", 0};
-    const auto image = package::decode_image(**entry, *index);
-    if (!image) return image.error();
-    if (auto written = write_file(options.out, *image); !written) return written;
-
+    std::optional<package::Bytes> base;
+    if (!options.base.empty()) {
+        auto bytes = read_file(options.base, package::kImageBytesMax, ErrorCode::image_too_large);
+        if (!bytes) return std::move(bytes).error();
+        base = std::move(*bytes);
+    }
     const Manifest& manifest = (*entry)->manifest;
+    const auto index = payload_of(manifest, options, base);
+    if (!index) return index.error();
+    const auto image = package::decode_image(
+        **entry, *index, base ? std::span<const std::uint8_t>(*base) : std::span<const std::uint8_t>());
+    if (!image) return image.error();
+    if (auto written = write_result(options.out, *image); !written) return written;
+
     const std::string_view kind = package::to_string(manifest.payloads[*index].kind);
     if (options.json) {
         print_json({{"file", options.out},

@@ -3,6 +3,7 @@
 // error.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,40 +19,105 @@ struct KeygenOptions {
     bool json{false};
 };
 
+/// Who signs: one of both.
+struct SigningOptions {
+    std::string key;     ///< PEM file
+    std::string pkcs11;  ///< URI of a key in a token
+};
+
 struct CreateOptions {
     std::string image;
     std::string version;
     std::string hardware;
-    std::string key;
+    SigningOptions signing;
     std::string out;
+    std::vector<std::string> bases;    ///< OLD.bin or OLD.bin@VERSION
+    std::vector<std::string> formats;  ///< delta formats tried; the usual ones when empty
+    bool no_full{false};
     std::uint32_t security_counter{0};
-    std::uint32_t load_address{0x08020000};
+    std::optional<std::uint32_t> load_address;
     bool allow_derived{false};
+    std::optional<std::uint32_t> downgrade_from;  ///< highest counter of a device that may go down
+    std::vector<std::string> required;            ///< NAME>=VERSION
+    std::vector<std::string> rotations;           ///< .mcuk files
+    bool json{false};
+};
+
+struct RotateOptions {
+    SigningOptions signing;  ///< the next key until now
+    std::string next;        ///< public key that becomes next
+    std::uint16_t generation{0};
+    std::string out;
+    bool json{false};
+};
+
+struct MergeOptions {
+    std::vector<std::string> files;
+    std::string out;
     bool json{false};
 };
 
 struct InspectOptions {
     std::string file;
+    std::vector<std::string> bases;  ///< OLD.bin or OLD.bin@VERSION: gives names to base images
     bool json{false};
 };
 
 struct VerifyOptions {
     std::string file;
     std::vector<std::string> pubkeys;
+    std::vector<std::string> bases;
     bool json{false};
 };
 
 struct ApplyOptions {
     std::string file;
     std::string hardware;  ///< needed when the package has several entries
+    std::string base;      ///< image to start from; empty for the full payload
     std::string out;
+    bool json{false};
+};
+
+struct DiffOptions {
+    std::string old_file;
+    std::string new_file;
+    std::string out;
+    std::string format{"mcuota"};
+    std::optional<std::uint32_t> load_address;
+    std::optional<std::uint32_t> memory_bytes;
+    bool prefix{false};  ///< the original scheme's 32-byte prefix
+    std::string key;     ///< RSA key that signs such a file; empty for none
+    bool json{false};
+};
+
+struct PatchOptions {
+    std::string old_file;
+    std::string delta;
+    std::string out;
+    bool json{false};
+};
+
+struct ZipOptions {
+    std::string file;
+    std::string out;
+    bool json{false};
+};
+
+struct ExtractOptions {
+    std::string file;
+    std::string folder;
     bool json{false};
 };
 
 [[nodiscard]] Result<void> keygen(const KeygenOptions& options);
 [[nodiscard]] Result<void> create(const CreateOptions& options);
+[[nodiscard]] Result<void> rotate(const RotateOptions& options);
+[[nodiscard]] Result<void> merge(const MergeOptions& options);
 [[nodiscard]] Result<void> inspect(const InspectOptions& options);
 [[nodiscard]] Result<void> verify(const VerifyOptions& options);
 [[nodiscard]] Result<void> apply(const ApplyOptions& options);
+[[nodiscard]] Result<void> diff(const DiffOptions& options);
+[[nodiscard]] Result<void> patch(const PatchOptions& options);
+[[nodiscard]] Result<void> zip(const ZipOptions& options);
 
 }  // namespace mcuota::pack

@@ -32,19 +32,34 @@ void report(const Error& error, bool json) {
                       {"next", error.next}}}});
 }
 
+std::string bar_text(std::string_view what, std::size_t done, std::size_t total, double elapsed_s) {
+    constexpr std::size_t kWidth = 24;
+    const std::size_t filled = kWidth * done / total;
+    std::string out = std::string(what) + " [" + std::string(filled, '#') +
+                      std::string(kWidth - filled, '.') + "] " + std::to_string(100 * done / total) + " %, " +
+                      std::to_string(done) + " of " + std::to_string(total);
+    if (done < total && 10 * done >= total && done != 0)
+        out += ", " +
+               duration_text(elapsed_s * static_cast<double>(total - done) / static_cast<double>(done)) +
+               " left";
+    return out;
+}
+
 ProgressBar::ProgressBar(std::string what)
-    : what_(std::move(what)), visible_(isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr) {}
+    : what_(std::move(what)),
+      visible_(isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr),
+      begin_(std::chrono::steady_clock::now()) {}
 
 ProgressBar::~ProgressBar() {
-    if (visible_) std::cerr << "\r\033[K" << std::flush;
+    if (shown_) std::cerr << "\r\033[K" << std::flush;
 }
 
 void ProgressBar::show(std::size_t done, std::size_t total) {
     if (!visible_ || total == 0) return;
-    constexpr std::size_t kWidth = 24;
-    const std::size_t filled = kWidth * done / total;
-    std::cerr << "\r\033[K" << what_ << " [" << std::string(filled, '#') << std::string(kWidth - filled, '.')
-              << "] " << 100 * done / total << " %" << std::flush;
+    if (!shown_) begin_ = std::chrono::steady_clock::now();
+    shown_ = true;
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
+    std::cerr << "\r\033[K" << bar_text(what_, done, total, elapsed.count()) << std::flush;
 }
 
 std::string duration_text(double seconds) {
@@ -65,6 +80,12 @@ std::string duration_text(double seconds) {
 std::string percent_text(double part, double whole) {
     char text[32];
     std::snprintf(text, sizeof text, "%.1f %%", whole == 0 ? 0.0 : 100 * part / whole);
+    return text;
+}
+
+std::string address_text(std::uint32_t address) {
+    char text[16];
+    std::snprintf(text, sizeof text, "0x%08X", address);
     return text;
 }
 

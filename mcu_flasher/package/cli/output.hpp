@@ -2,7 +2,9 @@
 // How mcuota-pack talks: results to standard output, remarks and progress to standard error.
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -17,6 +19,11 @@ void remark(std::string_view text);
 /// An error: in words on standard error and, when asked for, as {"error":{…}} on standard output.
 void report(const Error& error, bool json);
 
+/// "encoding [####....] 50 %, 11 of 22, 3 s left": what a progress bar shows. The time left is told once a
+/// tenth is done.
+[[nodiscard]] std::string bar_text(std::string_view what, std::size_t done, std::size_t total,
+                                   double elapsed_s);
+
 /// A progress bar on standard error, only when that is a terminal and NO_COLOR is not set. Cleared by the
 /// destructor.
 class ProgressBar {
@@ -30,11 +37,15 @@ class ProgressBar {
   private:
     std::string what_;
     bool visible_;
+    bool shown_{false};
+    std::chrono::steady_clock::time_point begin_;
 };
 
 /// "850 ms", "12 s", "3 min 20 s".
 [[nodiscard]] std::string duration_text(double seconds);
 /// "49.6 %".
 [[nodiscard]] std::string percent_text(double part, double whole);
+/// "0x08020000".
+[[nodiscard]] std::string address_text(std::uint32_t address);
 
 }  // namespace mcuota::pack

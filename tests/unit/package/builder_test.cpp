@@ -2,6 +2,7 @@
 // payload.
 #include "mcu_flasher/package/builder.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "mcu_loader/core/little_endian.hpp"
@@ -81,6 +82,132 @@ TEST_CASE("progress runs from nothing to everything", "[package][builder]") {
     CHECK(std::is_sorted(seen.begin(), seen.end()));
 }
 
+namespace {
+
+/// A new image made of an old one: most is the same, some moved, some changed.
+Bytes successor(const Bytes& old) {
+    Bytes out = old;
+    for (std::size_t at = 100; at < out.size(); at += 997)
+        out[at] ^= 0x55;
+    const Bytes inserted = samples::image(300, 9);
+    out.insert(out.begin() + static_cast<std::ptrdiff_t>(out.size() / 2), inserted.begin(), inserted.end());
+    return out;
+}
+
+BuildRequest request_with(std::vector<Base> bases) {
+    BuildRequest request;
+    request.hardware = "pump-3";
+    request.version = "2.0.0";
+    request.bases = std::move(bases);
+    return request;
+}
+
+}  // namespace
+
+TEST_CASE("a package tells the new image by every base that is worth it", "[package][builder]") {
+    const Bytes old_1 = samples::image(40000, 1), old_2 = samples::image(30000, 2);
+    const Bytes image = successor(old_1);
+    const Bytes noise = random_bytes(40000);
+    BuildRequest request = request_with({{old_1, "old-1.bin"},
+                                         {noise, "noise.bin"},
+                                         {image, "image.bin"},
+                                         {old_1, "again.bin"},
+                                         {old_2, "old-2.bin"}});
+    std::vector<std::size_t> progress;
+    request.delta_progress = [&](std::size_t done, std::size_t) { progress.push_back(done); };
+    const auto built = build(image, request, samples::signer());
+    REQUIRE(built);
+    REQUIRE(parse(*serialize(built->package)));
+    REQUIRE(built->bases.size() == 5);
+    CHECK(built->bases[0].left_out.empty());
+    CHECK(built->bases[1].left_out.find("the full image") != std::string::npos);
+    CHECK(built->bases[2].left_out == "it is the new image itself");
+    CHECK(built->bases[3].left_out == "it is the same image as old-1.bin");
+    CHECK(progress.back() == 5 * kDeltaFormats.size());
+    CHECK(std::is_sorted(progress.begin(), progress.end()));
+
+    const Entry& entry = built->package.entries[0];
+    CHECK(entry.manifest.payloads[0].base_size_bytes == 0);
+    const PayloadEntry& delta = entry.manifest.payloads[1];
+    CHECK(delta.size_bytes < entry.manifest.payloads[0].size_bytes);
+    CHECK(delta.base_size_bytes == old_1.size());
+    CHECK(delta.base_sha256 == sha256(old_1));
+    CHECK(delta.memory_bytes != 0);
+    CHECK(delta.memory_bytes <= kDecoderMemoryBytes);
+    CHECK((*decode_image(entry, 1, old_1) == image));
+    CHECK(decode_image(entry, 1).error().code == ErrorCode::no_fitting_payload);
+    CHECK(decode_image(entry, 1, old_2).error().code == ErrorCode::payload_mismatch);
+}
+
+TEST_CASE("each delta format can be had by itself", "[package][builder]") {
+    const Bytes old = samples::image(20000);
+    const Bytes image = successor(old);
+    std::size_t smallest = SIZE_MAX;
+    for (const delta::Format format :
+         {delta::Format::relocated, delta::Format::hdiffsf20, delta::Format::hdiff13}) {
+        BuildRequest request = request_with({{old, "old.bin"}});
+        request.delta_formats = {format};
+        request.full = false;
+        const auto package = build_package(image, request, samples::signer());
+        REQUIRE(package);
+        REQUIRE(package->entries[0].manifest.payload_count == 1);
+        CHECK(package->entries[0].manifest.payloads[0].kind == delta::payload_kind(format));
+        CHECK((*decode_image(package->entries[0], 0, old) == image));
+        smallest = std::min(smallest, package->entries[0].payloads[0].size());
+    }
+    BuildRequest all = request_with({{old, "old.bin"}});
+    all.delta_formats = {delta::Format::hdiff13, delta::Format::relocated, delta::Format::hdiffsf20};
+    CHECK(build_package(image, all, samples::signer())->entries[0].payloads[1].size() == smallest);
+}
+
+TEST_CASE("the same bases give the same payloads and the same manifest", "[package][builder]") {
+    const Bytes old = samples::image(20000);
+    const Bytes image = successor(old);
+    const auto once = build_package(image, request_with({{old, "a"}}), samples::signer());
+    const auto twice = build_package(image, request_with({{old, "b"}}), samples::signer());
+    REQUIRE((once && twice));
+    CHECK(once->entries[0].manifest_bytes == twice->entries[0].manifest_bytes);
+    CHECK(once->entries[0].payloads == twice->entries[0].payloads);
+}
+
+TEST_CASE("a package that would hold nothing is refused with the reasons", "[package][builder]") {
+    const Bytes noise = random_bytes(3000), image = samples::image(3000);
+    BuildRequest request = request_with({{noise, "noise.bin"}});
+    request.full = false;
+    const auto refused = build_package(image, request, samples::signer());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::no_fitting_payload);
+    CHECK(refused.error().what.find("noise.bin: the smallest delta takes") != std::string::npos);
+}
+
+TEST_CASE("deltas that no decoder memory is enough for are left out", "[package][builder]") {
+    const Bytes old = samples::image(20000);
+    BuildRequest request = request_with({{old, "old.bin"}});
+    request.delta_formats = {delta::Format::relocated};
+    request.memory_bytes_max = 1000;
+    const auto built = build(successor(old), request, samples::signer());
+    REQUIRE(built);
+    CHECK(built->package.entries[0].manifest.payload_count == 1);
+    CHECK(built->bases[0].left_out.find("decoder memory of 1000 bytes") != std::string::npos);
+}
+
+TEST_CASE("requirements and an authorised downgrade are in the signed manifest", "[package][builder]") {
+    BuildRequest request = request_with({});
+    request.security_counter = 3;
+    request.downgrade_floor_max = 7;
+    request.required = {"valve>=2.0.0", "fan-1>=1.10", "valve>=2.0.0"};
+    const auto package = build_package(samples::image(100), request, samples::signer());
+    REQUIRE(package);
+    const auto again = parse(*serialize(*package));
+    REQUIRE(again);
+    const Manifest& manifest = again->entries[0].manifest;
+    CHECK(manifest.downgrade_floor_max == 7);
+    REQUIRE(manifest.requires_count == 2);
+    CHECK(manifest.required[0].name.view() == "fan-1");
+    CHECK(manifest.required[0].version.view() == "1.10");
+    CHECK(manifest.required[1].name.view() == "valve");
+}
+
 TEST_CASE("requests that make no package are refused", "[package][builder]") {
     struct Row {
         const char* name;
@@ -96,6 +223,36 @@ TEST_CASE("requests that make no package are refused", "[package][builder]") {
         {"a space in the hardware", [](BuildRequest& r, Bytes&) { r.hardware = "pump 3"; }, ErrorCode::usage},
         {"no version", [](BuildRequest& r, Bytes&) { r.version.clear(); }, ErrorCode::usage},
         {"version too long", [](BuildRequest& r, Bytes&) { r.version.assign(65, '1'); }, ErrorCode::usage},
+        {"a requirement without version", [](BuildRequest& r, Bytes&) { r.required = {"fan>="}; },
+         ErrorCode::usage},
+        {"a requirement without sign", [](BuildRequest& r, Bytes&) { r.required = {"fan 1"}; },
+         ErrorCode::usage},
+        {"five requirements",
+         [](BuildRequest& r, Bytes&) {
+             r.required = {"a>=1", "b>=1", "c>=1", "d>=1", "e>=1"};
+         },
+         ErrorCode::usage},
+        {"a downgrade that lowers nothing",
+         [](BuildRequest& r, Bytes&) { r.security_counter = r.downgrade_floor_max = 4; }, ErrorCode::usage},
+        {"a rotation that is none", [](BuildRequest& r, Bytes&) { r.rotations = {Bytes(10)}; },
+         ErrorCode::package_malformed},
+        {"an empty base",
+         [](BuildRequest& r, Bytes&) {
+             r.bases = {{{}, "empty.bin"}};
+         },
+         ErrorCode::usage},
+        {"neither full image nor base", [](BuildRequest& r, Bytes&) { r.full = false; }, ErrorCode::usage},
+        {"sixteen bases and the full image",
+         [](BuildRequest& r, Bytes& i) {
+             r.bases.assign(16, {i, "x"});
+         },
+         ErrorCode::usage},
+        {"no delta format",
+         [](BuildRequest& r, Bytes& i) {
+             r.bases = {{i, "x"}};
+             r.delta_formats.clear();
+         },
+         ErrorCode::usage},
         {"a newline in the version", [](BuildRequest& r, Bytes&) { r.version = "1\n"; }, ErrorCode::usage},
     };
     for (const Row& row : rows) {
@@ -143,7 +300,7 @@ TEST_CASE("LZMA properties beyond the budget are refused before anything is deco
     entry.payloads[0][0] = 4 * 9 + 8;
     CHECK(decode_image(entry, 0).error().code == ErrorCode::payload_mismatch);
     entry.manifest.payloads[0].memory_bytes = 0xFFFFFFFF;
-    const auto refused = decode_image(entry, 0, kDecoderMemoryBytes);
+    const auto refused = decode_image(entry, 0, {}, kDecoderMemoryBytes);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::memory_budget_exceeded);
     entry.payloads[0][0] = 225;  // no such properties

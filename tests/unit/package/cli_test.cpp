@@ -1,82 +1,22 @@
 // mcuota-pack as a program: outputs, exit codes, and that nothing half-done stays behind.
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
 #include "mcu_flasher/base/file.hpp"
-#include "tests/unit/package/samples.hpp"
+#include "tests/unit/package/pack_run.hpp"
 
 namespace fs = std::filesystem;
-using mcuota::read_file;
 using mcuota::write_file;
+using pack_test::kCreate;
+using pack_test::Pack;
+using pack_test::Ready;
+using pack_test::Run;
 using samples::Bytes;
-
-namespace {
-
-struct Run {
-    int code{-1};
-    std::string out;
-    std::string err;
-};
-
-/// Runs mcuota-pack in its own folder; `arguments` is a shell command line.
-class Pack {
-  public:
-    Run operator()(const std::string& arguments) const {
-        const std::string err_file = (folder / "stderr").string();
-        const std::string line =
-            "cd " + (folder / "").string() + " && '" MCUOTA_PACK "' " + arguments + " 2>" + err_file;
-        Run run;
-        FILE* const pipe = ::popen(line.c_str(), "r");
-        REQUIRE(pipe != nullptr);
-        std::array<char, 4096> buffer{};
-        for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) != 0;)
-            run.out.append(buffer.data(), count);
-        const int status = ::pclose(pipe);
-        run.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        const auto err = read_file(err_file, 1U << 20);
-        REQUIRE(err);
-        run.err.assign(err->begin(), err->end());
-        fs::remove(err_file);
-        return run;
-    }
-    /// The run must succeed.
-    std::string good(const std::string& arguments) const {
-        const Run run = (*this)(arguments);
-        INFO(arguments << '\n' << run.err);
-        REQUIRE(run.code == 0);
-        return run.out;
-    }
-    [[nodiscard]] Bytes file(std::string_view name) const { return *read_file(folder / name, 64U << 20); }
-    [[nodiscard]] bool exists(std::string_view name) const { return fs::exists(folder / name); }
-    [[nodiscard]] std::size_t files() const {
-        return static_cast<std::size_t>(
-            std::distance(fs::directory_iterator(folder / ""), fs::directory_iterator()));
-    }
-
-    samples::Folder folder;
-};
-
-const std::string kCreate =
-    "create --image app.bin --version 2.0.0 --hardware pump-3 --key k.pem --out p.mcup ";
-
-/// A folder with a key, an image and its package.
-struct Ready : Pack {
-    Ready() {
-        REQUIRE(write_file(folder / "app.bin", samples::image(5000)));
-        good("keygen --out k.pem");
-        good(kCreate + "--security-counter 7");
-    }
-};
-
-}  // namespace
 
 TEST_CASE("keygen, create, verify, apply: the image comes out again", "[pack]") {
     for (const std::string type : {"ecdsa-p256", "rsa-2048"}) {
@@ -244,7 +184,8 @@ TEST_CASE("every command explains itself with an example", "[pack]") {
     const Pack pack;
     CHECK(pack.good("--version").rfind("mcuota-pack ", 0) == 0);
     CHECK(pack.good("--help").find("Example:") != std::string::npos);
-    for (const std::string command : {"keygen", "create", "inspect", "verify", "apply"})
+    for (const std::string command :
+         {"keygen", "create", "merge", "zip", "inspect", "verify", "apply", "diff", "patch", "rotate"})
         CHECK(pack.good(command + " --help").find("Example:\n  mcuota-pack " + command) != std::string::npos);
 }
 

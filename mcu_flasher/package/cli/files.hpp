@@ -1,0 +1,40 @@
+#pragma once
+// What the commands share about files and keys.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mcu_flasher/package/cli/commands.hpp"
+#include "mcu_flasher/package/package.hpp"
+#include "mcu_flasher/package/signer.hpp"
+
+namespace mcuota::pack {
+
+/// write_file(), during which signals that end the program wait: Ctrl-C leaves no temporary file behind.
+[[nodiscard]] Result<void> write_result(const std::string& file, std::span<const std::uint8_t> bytes);
+
+/// "OLD.bin@1.9.0" → file and version. A file whose own name holds the @ goes first.
+[[nodiscard]] std::pair<std::string, std::string> split_version(const std::string& argument);
+
+/// An image to tell a new one by.
+struct BaseFile {
+    std::vector<std::uint8_t> image;
+    std::string file;
+    std::string version;  ///< empty when not told
+    /// "old.bin (1.9.0)".
+    [[nodiscard]] std::string name() const;
+};
+/// Reads the files of `--base` arguments.
+[[nodiscard]] Result<std::vector<BaseFile>> read_bases(const std::vector<std::string>& arguments);
+
+/// Reads key rotation records, one a file.
+[[nodiscard]] Result<std::vector<package::Bytes>> read_rotations(const std::vector<std::string>& files);
+
+/// The key that signs.
+[[nodiscard]] Result<std::unique_ptr<package::Signer>> signer_of(const SigningOptions& options);
+
+}  // namespace mcuota::pack
