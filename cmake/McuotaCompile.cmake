@@ -7,6 +7,12 @@ add_library(mcuota_warnings INTERFACE)
 target_compile_options(mcuota_warnings INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
 
+if(CMAKE_CROSSCOMPILING)
+    # Link-time optimisation saves the loader 4 KiB of flash; one partition, so that the result depends on nothing else.
+    add_compile_options(-flto -flto-partition=one -fno-fat-lto-objects)
+    add_link_options(-flto -flto-partition=one)
+endif()
+
 if(MCUOTA_SANITIZE)
     add_compile_options(-fsanitize=${MCUOTA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${MCUOTA_SANITIZE})

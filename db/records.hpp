@@ -74,8 +74,11 @@ struct JobRecord {
     std::string image_sha256;    ///< what must run there in the end; empty: not known yet
     std::string payload_kind;
     std::uint64_t payload_bytes{0};
+    std::int32_t payload_index{-1};     ///< of the package's entry: what the device holds; -1: nothing yet
+    std::uint32_t payloads_refused{0};  ///< bit n: the device refused payload n of the entry
     std::uint64_t install_token{0};
     std::uint8_t told_percent{0};  ///< last progress told upstream
+    std::uint8_t percent{0};       ///< how far it had come when this was last written
     std::optional<Error> error;
     TimeMs created_at_ms{0};
     TimeMs updated_at_ms{0};

@@ -66,7 +66,10 @@ CREATE TABLE jobs (
     error_device_status INTEGER NOT NULL,
     created_at_ms       INTEGER NOT NULL,
     updated_at_ms       INTEGER NOT NULL,
-    finished_at_ms      INTEGER
+    finished_at_ms      INTEGER,
+    payload_index       INTEGER NOT NULL DEFAULT -1,   -- payload of the package the device holds; -1: none yet
+    payloads_refused    INTEGER NOT NULL DEFAULT 0,    -- bit n: the device refused payload n
+    percent             INTEGER NOT NULL DEFAULT 0     -- how far it had come when this was last written
 ) STRICT;
 CREATE INDEX jobs_by_device ON jobs (device, id);
 CREATE INDEX jobs_by_state ON jobs (state, id);
@@ -123,7 +126,7 @@ CREATE TABLE audit (
     at_ms  INTEGER NOT NULL,
     who    TEXT    NOT NULL,                           -- account name, or the cloud's name
     uid    INTEGER,                                    -- NULL: not a local account
-    action TEXT    NOT NULL,                           -- install, cancel, retry, offer, replace
+    action TEXT    NOT NULL,                           -- install, cancel, retry, offer, replace, fall_back
     device TEXT    NOT NULL,
     job    INTEGER,
     detail TEXT    NOT NULL

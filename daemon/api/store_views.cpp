@@ -1,6 +1,7 @@
 // The one mapping from database rows to views.
 #include "daemon/api/store_views.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -74,7 +75,8 @@ JobView view_of(const db::JobRecord& job) {
     out.payload_kind = job.payload_kind;
     out.payload_bytes = job.payload_bytes;
     out.progress.step = step_of(job);
-    out.progress.percent = job.state == JobState::succeeded ? std::uint8_t{100} : job.told_percent;
+    out.progress.percent =
+        job.state == JobState::succeeded ? std::uint8_t{100} : std::max(job.percent, job.told_percent);
     out.attempts = job.attempts;
     out.error = job.error;
     out.created_at_ms = job.created_at_ms;

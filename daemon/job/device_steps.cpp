@@ -52,6 +52,23 @@ std::string_view word(link::Step step) {
     return "install";
 }
 
+// The cheapest payload whose bit is not set.
+const package::Candidate* first_unrefused(const package::Candidates& candidates, std::uint32_t refused) {
+    for (const package::Candidate& candidate : candidates.fitting)
+        if (candidate.payload_index >= 32 || (refused >> candidate.payload_index & 1U) == 0)
+            return &candidate;
+    return nullptr;
+}
+
+// What was chosen, and why nothing cheaper was.
+std::string choice_words(const package::Candidates& candidates, const package::Candidate& chosen) {
+    std::string words = package::to_string(chosen);
+    for (const package::Candidate& other : candidates.unfit)
+        if (other.envelope_bytes < chosen.envelope_bytes)
+            words += "; not " + package::to_string(other) + ": " + other.obstacle;
+    return words;
+}
+
 // Holds the wire for one operation after another; the destructor lets the next one in.
 class LinkUse {
   public:
@@ -147,24 +164,71 @@ DeviceWorker::EventOf DeviceWorker::send() {
     }
     remember_identity(*identity);
     if (std::optional<Error> stranger = check_identity(*identity)) co_return failed(std::move(*stranger));
-    Result<package::Envelope> envelope = package::envelope_for(package_->package, *identity, job_->full_only);
-    if (!envelope && envelope.error().code == ErrorCode::nothing_to_do)
+    const std::shared_ptr<const OpenedPackage> opened = package_;  // what the candidates point into
+    const Result<package::Candidates> candidates =
+        package::candidates_for(opened->package, *identity, job_->full_only);
+    if (!candidates && candidates.error().code == ErrorCode::nothing_to_do)
         co_return reported(*identity, Status::ok);
-    if (!envelope) co_return failed(std::move(envelope).error());
+    if (!candidates) co_return failed(candidates.error());
+    const package::Candidate* const unrefused = first_unrefused(*candidates, job_->payloads_refused);
+    // All refused, and yet to be tried again: then the last refusal was one that may pass.
+    const package::Candidate& chosen = unrefused != nullptr ? *unrefused : candidates->fitting.back();
+    const package::Envelope envelope = package::make_envelope(*candidates->entry, chosen.payload_index);
+    progress_.payload_kind = package::to_string(chosen.kind);
+    progress_.payload_bytes = chosen.payload_bytes;
     show("prepare", kSendFrom);
     wire_since_ = {};
     const flasher::ProgressFn progress = [this](const flasher::Progress& now) { on_wire(now); };
-    Result<void> sent = co_await port_->send(envelope->bytes, progress);
+    Result<void> sent = co_await port_->send(envelope.bytes, progress);
     if (!sent && is_already_running(sent.error())) co_return reported(*identity, Status::ok);
-    if (!sent) co_return failed(std::move(sent).error());
+    const auto index = static_cast<std::int32_t>(chosen.payload_index);
+    if (!sent) co_return refused(std::move(sent).error(), *candidates, index);
     std::uint64_t token = 0;
     while (token == 0)
         token = host_.random();
     co_return Event{.kind = EventKind::sent,
                     .from_version = std::string(identity->running.version.view()),
-                    .payload_kind = std::string(package::to_string(envelope->kind)),
-                    .payload_bytes = envelope->payload_bytes,
-                    .token = token};
+                    .payload_kind = std::string(package::to_string(chosen.kind)),
+                    .payload_bytes = chosen.payload_bytes,
+                    .token = token,
+                    .payload_index = index,
+                    .note = choice_words(*candidates, chosen)};
+}
+
+// The step failed. When the device refused this payload only, it goes on with the next one it has not
+// refused.
+Event DeviceWorker::refused(Error error, const package::Candidates& candidates,
+                            std::int32_t payload_index) const {
+    Event event = failed(std::move(error));
+    if (!package::refuses_payload(static_cast<Status>(event.error->device_status)) || payload_index < 0)
+        return event;
+    const std::uint32_t gone = job_->payloads_refused | 1U << payload_index;
+    const package::Candidate* const next = first_unrefused(candidates, gone);
+    if (next == nullptr) return event;
+    event.other_payload = true;
+    event.payload_index = payload_index;
+    const PayloadEntry& payload =
+        candidates.entry->manifest.payloads[static_cast<std::size_t>(payload_index)];
+    event.error->what = std::string(package::to_string(payload.kind)) + " passed over: " + event.error->what +
+                        "; next is " + package::to_string(*next);
+    return event;
+}
+
+// The device has told how its installation ended. Refused in check or rehearsal, its old image is as it was,
+// and another payload of the package may do.
+DeviceWorker::EventOf DeviceWorker::concluded(const link::Identity& identity, Event event) {
+    if (!event.error || !package::refuses_payload(static_cast<Status>(event.error->device_status)))
+        co_return event;
+    const std::optional<Error> unusable = co_await open_package();
+    if (unusable) co_return event;
+    const Result<package::Candidates> candidates =
+        package::candidates_for(package_->package, identity, job_->full_only);
+    if (!candidates) co_return event;
+    Event other = refused(*event.error, *candidates, job_->payload_index);
+    if (!other.other_payload) co_return event;
+    other.kind = event.kind;
+    other.report = event.report;
+    co_return other;
 }
 
 DeviceWorker::EventOf DeviceWorker::install(bool only_follow) {
@@ -180,20 +244,24 @@ DeviceWorker::EventOf DeviceWorker::install(bool only_follow) {
     asio::awaitable<Result<flasher::InstallReport>> asked =
         only_follow ? port_->follow(token, progress) : port_->install(token, progress);
     Result<flasher::InstallReport> report = co_await std::move(asked);
-    if (!report && !is_already_running(report.error())) {
+    if (report) {
+        remember_identity(report->identity);
+        if (std::optional<Error> stranger = check_identity(report->identity))
+            co_return failed(std::move(*stranger));
+        Event ended = reported(report->identity, report->status);
+        co_return co_await concluded(report->identity, std::move(ended));
+    }
+    const bool payload_refused = package::refuses_payload(static_cast<Status>(report.error().device_status));
+    if (!is_already_running(report.error()) && !payload_refused) {
         remember_failure(report.error());
         co_return failed(std::move(report).error());
     }
-    if (!report) {
-        Result<link::Identity> identity = co_await port_->identify();
-        if (!identity) co_return failed(std::move(identity).error());
-        remember_identity(*identity);
-        co_return reported(*identity, Status::ok);
-    }
-    remember_identity(report->identity);
-    if (std::optional<Error> stranger = check_identity(report->identity))
-        co_return failed(std::move(*stranger));
-    co_return reported(report->identity, report->status);
+    Result<link::Identity> identity = co_await port_->identify();
+    if (!identity) co_return failed(std::move(identity).error());
+    remember_identity(*identity);
+    if (!payload_refused) co_return reported(*identity, Status::ok);
+    Event answered = failed(std::move(report).error());
+    co_return co_await concluded(*identity, std::move(answered));
 }
 
 Event DeviceWorker::reported(const link::Identity& identity, Status status) const {

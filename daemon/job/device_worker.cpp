@@ -191,24 +191,33 @@ Result<Act> DeviceWorker::apply(const Event& event, const std::optional<db::Audi
         decide(*job_, event, tools_.limits, {host_.now_ms(), static_cast<std::uint32_t>(host_.random())});
     if (decision.refusal) return std::move(*decision.refusal);
     if (!decision.persist) return decision.act;
-    return commit(*job_, std::move(decision), audit);
+    if (!event.other_payload) return commit(*job_, std::move(decision), audit);
+    db::AuditRecord fell_back;
+    fell_back.who = "mcuotad";
+    fell_back.action = "fall_back";
+    fell_back.device = config_.name;
+    fell_back.detail = decision.reason;
+    return commit(*job_, std::move(decision), fell_back);
 }
 
 Result<Act> DeviceWorker::commit(const db::JobRecord& before, Decision decision,
                                  const std::optional<db::AuditRecord>& audit) {
+    const bool active = job_ && job_->id == before.id;
+    if (active && decision.after.state != JobState::queued)
+        decision.after.percent = std::max(decision.after.percent, progress_.percent);
     db::JobChange change;
     change.after = decision.after;
     change.from = before.state;
     change.reason = decision.reason;
     change.outbox = tell(decision.after, decision.tell);
     change.audit = audit;
+    if (change.audit) change.audit->job = before.id;
     if (std::exchange(identity_saved_, false)) change.device = device_;
     Result<void> written = tools_.store.change_job(change, host_.now_ms());
     if (!written) {
         identity_saved_ = change.device.has_value();
         return std::move(written).error();
     }
-    const bool active = job_ && job_->id == change.after.id;
     if (active) job_ = decision.after;  // `before` may be job_ itself: from here on only `change` knows
     if (!decision.reason.empty())
         tools_.log.info("job " + std::to_string(change.after.id) + " (" + config_.name +
@@ -273,7 +282,11 @@ void DeviceWorker::show(std::string step, unsigned percent, std::uint64_t bytes,
                         std::uint64_t rate) {
     const bool new_step = step != progress_.step;
     percent = std::max<unsigned>(std::min(percent, 99U), new_step ? 0U : progress_.percent);
-    progress_ = {std::move(step), static_cast<std::uint8_t>(percent), bytes, total, rate};
+    progress_.step = std::move(step);
+    progress_.percent = static_cast<std::uint8_t>(percent);
+    progress_.bytes = bytes;
+    progress_.bytes_total = total;
+    progress_.bytes_per_second = rate;
     const auto now = std::chrono::steady_clock::now();
     if (!new_step && now - shown_at_ < kShowEvery) return;
     shown_at_ = now;

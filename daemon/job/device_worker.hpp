@@ -12,6 +12,7 @@
 #include "daemon/job/ports.hpp"
 #include "daemon/job/signal.hpp"
 #include "daemon/job/worker_host.hpp"
+#include "mcu_flasher/package/envelope.hpp"
 
 namespace mcuota::job {
 
@@ -67,6 +68,9 @@ class DeviceWorker {
     void save_device();
     [[nodiscard]] std::optional<Error> check_identity(const link::Identity& identity) const;
     [[nodiscard]] Event reported(const link::Identity& identity, Status status) const;
+    [[nodiscard]] Event refused(Error error, const package::Candidates& candidates,
+                                std::int32_t payload_index) const;
+    EventOf concluded(const link::Identity& identity, Event event);
     void show(std::string step, unsigned percent, std::uint64_t bytes = 0, std::uint64_t total = 0,
               std::uint64_t rate = 0);
     void tell_progress();

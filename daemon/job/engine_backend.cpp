@@ -262,8 +262,12 @@ api::JobView Engine::view(const db::JobRecord& job) const {
     api::JobView view = api::view_of(job);
     const LiveProgress* live = active ? &worker->second->progress() : nullptr;
     if (live != nullptr && !live->step.empty() && !db::is_finished(job.state))
-        view.progress = {live->step, std::max(live->percent, job.told_percent), live->bytes,
+        view.progress = {live->step, std::max({live->percent, job.told_percent, job.percent}), live->bytes,
                          live->bytes_total, live->bytes_per_second};
+    if (live != nullptr && job.state == db::JobState::sending && !live->payload_kind.empty()) {
+        view.payload_kind = live->payload_kind;
+        view.payload_bytes = live->payload_bytes;
+    }
     return view;
 }
 

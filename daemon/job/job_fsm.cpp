@@ -45,6 +45,7 @@ enum class Guard : std::uint8_t {
     runs,        // the device runs the wanted image, confirmed
     unheard,     // the device has never heard of the installation, and attempts are left
     resendable,  // the device's reason may pass, and attempts are left
+    fallback,    // the device refused this payload, another one is left
     flashing,    // waiting, but the device was asked to install already
     for_pause,   // waiting for a pause to end
     url_again,   // waiting for an address, and attempts are left
@@ -87,9 +88,11 @@ constexpr Row kTable[] = {
     {I | T,       E::restore_began, G::always,     N::reverting,   Act::none,     Tell::nothing, "the device is putting the old image back"},
     {ITR,         E::reported,      G::runs,       N::succeeded,   Act::none,     Tell::version, "the device reports the wanted image, confirmed"},
     {ITR,         E::reported,      G::unheard,    N::sending,     Act::send,     Tell::nothing, "the device knows nothing of the installation; sending again"},
+    {ITR,         E::reported,      G::fallback,   N::sending,     Act::send,     Tell::nothing, "*"},
     {ITR,         E::reported,      G::resendable, N::sending,     Act::send,     Tell::nothing, "*"},
     {ITR,         E::reported,      G::always,     N::failed,      Act::none,     Tell::failure, "*"},
 
+    {S|ITR,       E::step_failed,   G::fallback,   N::sending,     Act::send,     Tell::nothing, "*"},
     {D|V|S|ITR,   E::step_failed,   G::transient,  N::backoff,     Act::wait,     Tell::nothing, "*"},
     {D,           E::step_failed,   G::expired,    N::new_url,     Act::ask_url,  Tell::nothing, "*"},
     {D|V|S|ITR,   E::step_failed,   G::always,     N::failed,      Act::none,     Tell::failure, "*"},
@@ -136,6 +139,9 @@ bool fits(Guard guard, const JobRecord& job, const Event& event, const Limits& l
             return attempts_left && event.report.status == Status::unknown_token;
         case Guard::resendable:
             return attempts_left && event.error && retryable(event.error->cls());
+        case Guard::fallback:
+            return event.other_payload && event.payload_index >= 0 && event.payload_index < 32 &&
+                   (job.payloads_refused >> event.payload_index & 1U) == 0;
         case Guard::flashing:
             return device_decides(job);
         case Guard::for_pause:
@@ -231,6 +237,9 @@ void start_over(JobRecord& job, const Event& event) {
     job.told_percent = 0;
     job.payload_kind.clear();
     job.payload_bytes = 0;
+    job.payload_index = -1;
+    job.payloads_refused = 0;
+    job.percent = 0;
     job.full_only = job.full_only || event.full;
     job.finished_at_ms.reset();
     if (event.package_gone) job.package_sha256.clear();
@@ -252,9 +261,12 @@ void learn(JobRecord& job, const Event& event) {
             job.from_version = event.from_version;
             job.payload_kind = event.payload_kind;
             job.payload_bytes = event.payload_bytes;
+            job.payload_index = event.payload_index;
             job.install_token = event.token;
             break;
         case EventKind::fresh_offer:
+            // An address nobody may use any more counts, too: a cloud may have no better one.
+            if (job.state == JobState::waiting && job.wait_reason == db::WaitReason::new_url) ++job.attempts;
             job.url = event.url;
             job.request_id = event.request_id;
             job.digest_sign = event.digest_sign;
@@ -281,11 +293,11 @@ void go(Decision& decision, Next next, const JobRecord& job, const Event& event,
             break;
         case Next::sending:
             enter(after, JobState::sending);
-            if (event.kind == EventKind::reported) {  // an installation came to nothing: that try is used up
-                ++after.attempts;
-                after.install_token = 0;
-                after.error = event.error;
-            }
+            if (event.kind == EventKind::verified) break;
+            ++after.attempts;  // an installation or a payload came to nothing: that try is used up
+            after.install_token = 0;
+            after.error = event.error;
+            if (event.other_payload) after.payloads_refused |= 1U << event.payload_index;
             break;
         case Next::installing:
             enter(after, JobState::installing);
@@ -418,6 +430,8 @@ Decision decide(const JobRecord& job, const Event& event, const Limits& limits, 
         const std::optional<Error>& why = decision.after.error ? decision.after.error : event.error;
         decision.reason =
             why ? why->what + " (" + std::string(to_string(why->code)) + ")" : "no reason given";
+    } else if (event.kind == EventKind::sent && !event.note.empty()) {
+        decision.reason += ": " + event.note;
     } else if (!event.who.empty() && !decision.reason.empty()) {
         decision.reason += ": " + event.who;
     }

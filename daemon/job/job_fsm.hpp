@@ -54,13 +54,18 @@ struct Event {
     std::string payload_kind{};      ///< sent
     std::uint64_t payload_bytes{0};  ///< sent
     std::uint64_t token{0};          ///< sent: fresh, never 0
-    DeviceReport report{};           ///< reported
-    std::string url{};               ///< fresh_offer
-    std::string request_id{};        ///< fresh_offer
-    std::string digest_sign{};       ///< fresh_offer
-    bool full{false};                ///< retry: no deltas
-    bool package_gone{false};        ///< retry: its file has left the cache
-    std::string who{};               ///< cancel, retry, superseded: for the reason
+    std::int32_t payload_index{-1};  ///< sent; with other_payload: the refused one
+    std::string note{};              ///< sent: what to add to the reason
+    /// step_failed, reported: the device refused this payload before it touched anything, and the package
+    /// holds another one it has not refused.
+    bool other_payload{false};
+    DeviceReport report{};      ///< reported
+    std::string url{};          ///< fresh_offer
+    std::string request_id{};   ///< fresh_offer
+    std::string digest_sign{};  ///< fresh_offer
+    bool full{false};           ///< retry: no deltas
+    bool package_gone{false};   ///< retry: its file has left the cache
+    std::string who{};          ///< cancel, retry, superseded: for the reason
 };
 
 /// What to do after the change is written down.
@@ -106,7 +111,8 @@ struct Moment {
 ///
 /// Invariants (asserted by the tests over all pairs):
 ///  - whatever acts outside this process is preceded by a write: a decision that enters a new state persists;
-///  - attempts are bounded: at attempts_max a failing job fails, it never loops;
+///  - attempts are bounded: at attempts_max a failing job fails, it never loops; a refused payload is never
+///    tried again, so falling back to the next one ends by itself;
 ///  - succeeded is entered only from a report that names the wanted image, confirmed;
 ///  - install only ever follows a written, fresh token;
 ///  - once the device has been asked to install, only its report ends the job, or the end of all attempts.

@@ -24,6 +24,8 @@ struct LiveProgress {
     std::uint64_t bytes{0};
     std::uint64_t bytes_total{0};
     std::uint64_t bytes_per_second{0};
+    std::string payload_kind;  ///< of what is being sent; empty before
+    std::uint64_t payload_bytes{0};
 };
 
 /// Shared tools; all outlive every worker.

@@ -1,13 +1,16 @@
 // mcuota-flash push: a package into a device, up to the device's own word about how it ended.
+#include <boost/json/array.hpp>
 #include <chrono>
 #include <iostream>
+#include <utility>
+#include <vector>
 
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/base/status_text.hpp"
 #include "mcu_flasher/cli/commands.hpp"
 #include "mcu_flasher/cli/output.hpp"
 #include "mcu_flasher/link/device_error.hpp"
-#include "mcu_flasher/package/package.hpp"
+#include "mcu_flasher/package/envelope.hpp"
 
 namespace mcuota::flash {
 
@@ -20,6 +23,8 @@ constexpr std::uint8_t kConfirmed = 1;
 /// What a push has done so far, for the report at its end and for the word after a Ctrl-C.
 struct Course {
     enum class Stage : std::uint8_t { before, sending, installing } stage{Stage::before};
+    package::Candidate chosen;
+    std::vector<std::pair<package::Candidate, Error>> passed_over;  ///< refused by the device
     flasher::Progress sent;
     double send_seconds{0};
 };
@@ -68,21 +73,32 @@ Result<void> tell_success(const Common& common, const Manifest& manifest, const 
                      "look at it: mcuota-flash info, mcuota-flash log"};
     const std::uint64_t carried = course.sent.bytes_total - course.sent.resumed_from;
     if (common.json) {
-        print_json({{"outcome", "confirmed"},
-                    {"hardware", id.hardware.view()},
-                    {"version", id.running.version.view()},
-                    {"image_sha256", to_hex(id.running.sha256)},
-                    {"bytes_total", course.sent.bytes_total},
-                    {"bytes_sent", carried},
-                    {"resumed_from", course.sent.resumed_from},
-                    {"frames_resent", course.sent.frames_resent},
-                    {"send_seconds", course.send_seconds},
-                    {"seconds", seconds}});
+        boost::json::array passed_over;
+        for (const auto& [candidate, why] : course.passed_over)
+            passed_over.push_back(boost::json::object{{"kind", package::to_string(candidate.kind)},
+                                                      {"bytes", candidate.payload_bytes},
+                                                      {"code", to_string(why.code)},
+                                                      {"reason", why.what}});
+        print_json(
+            {{"outcome", "confirmed"},
+             {"hardware", id.hardware.view()},
+             {"version", id.running.version.view()},
+             {"image_sha256", to_hex(id.running.sha256)},
+             {"payload",
+              {{"kind", package::to_string(course.chosen.kind)}, {"bytes", course.chosen.payload_bytes}}},
+             {"passed_over", std::move(passed_over)},
+             {"bytes_total", course.sent.bytes_total},
+             {"bytes_sent", carried},
+             {"resumed_from", course.sent.resumed_from},
+             {"frames_resent", course.sent.frames_resent},
+             {"send_seconds", course.send_seconds},
+             {"seconds", seconds}});
         return {};
     }
     std::cout << id.running.version.view() << " runs on " << id.hardware.view() << " ("
-              << short_hash(id.running.sha256) << "), confirmed; " << bytes_text(carried) << " sent in "
-              << duration_text(course.send_seconds) << ", all done in " << duration_text(seconds) << '\n';
+              << short_hash(id.running.sha256) << "), confirmed; " << bytes_text(carried) << " ("
+              << package::to_string(course.chosen.kind) << ") sent in " << duration_text(course.send_seconds)
+              << ", all done in " << duration_text(seconds) << '\n';
     return {};
 }
 
@@ -109,6 +125,33 @@ double since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+/// Says that a payload was refused and what comes next; nothing when none is left, or when the package as a
+/// whole was refused.
+bool next_may_do(Course& course, const package::Candidates& candidates, std::size_t at, const Error& why) {
+    if (!package::refuses_payload(static_cast<Status>(why.device_status))) return false;
+    if (at + 1 == candidates.fitting.size()) return false;
+    course.passed_over.push_back({candidates.fitting[at], why});
+    remark(package::to_string(candidates.fitting[at]) + ": " + why.what + "; next is " +
+           package::to_string(candidates.fitting[at + 1]));
+    return true;
+}
+
+asio::awaitable<Result<flasher::InstallReport>> send_and_install(flasher::Flasher& device,
+                                                                 const package::Envelope& envelope,
+                                                                 Course& course, ProgressLine& line) {
+    course.stage = Course::Stage::sending;
+    const Clock::time_point send_begin = Clock::now();
+    auto sent = co_await device.send(envelope.bytes, [&](const flasher::Progress& progress) {
+        course.sent = progress;
+        line.show(progress);
+    });
+    course.send_seconds += since(send_begin);
+    if (!sent) co_return std::move(sent).error();
+    course.stage = Course::Stage::installing;
+    co_return co_await device.install(new_token(),
+                                      [&](const flasher::Progress& progress) { line.show(progress); });
+}
+
 asio::awaitable<Result<void>> carry_out(flasher::Flasher& device, const Common& common,
                                         const PushOptions& options, const package::Package& package,
                                         Course& course) {
@@ -117,30 +160,21 @@ asio::awaitable<Result<void>> carry_out(flasher::Flasher& device, const Common& 
     line.show({});
     auto identity = co_await device.identify();
     if (!identity) co_return std::move(identity).error();
-    auto envelope = package::envelope_for(package, *identity, options.full);
-    if (!envelope) co_return std::move(envelope).error();
-    const package::Entry* const entry = package.find(identity->hardware.view());
-    if (entry == nullptr)
-        co_return Error{ErrorCode::wrong_hardware,
-                        "the package has nothing for " + std::string(identity->hardware.view()),
-                        "mcuota-pack inspect shows what it holds"};
-
-    course.stage = Course::Stage::sending;
-    const Clock::time_point send_begin = Clock::now();
-    auto sent = co_await device.send(envelope->bytes, [&](const flasher::Progress& progress) {
-        course.sent = progress;
-        line.show(progress);
-    });
-    course.send_seconds = since(send_begin);
-    if (!sent) co_return std::move(sent).error();
-
-    course.stage = Course::Stage::installing;
-    auto report =
-        co_await device.install(new_token(), [&](const flasher::Progress& progress) { line.show(progress); });
-    line.clear();
-    if (!report) co_return std::move(report).error();
-    if (report->status != Status::ok) co_return failed_install(entry->manifest, *report);
-    co_return tell_success(common, entry->manifest, report->identity, course, since(begin));
+    const auto candidates = package::candidates_for(package, *identity, options.full);
+    if (!candidates) co_return candidates.error();
+    const Manifest& manifest = candidates->entry->manifest;
+    // Cheapest first; the next one when the device refuses a payload before it has touched anything.
+    for (std::size_t at = 0;; ++at) {
+        course.chosen = candidates->fitting[at];
+        const package::Envelope envelope =
+            package::make_envelope(*candidates->entry, course.chosen.payload_index);
+        auto report = co_await send_and_install(device, envelope, course, line);
+        line.clear();
+        if (report && report->status == Status::ok)
+            co_return tell_success(common, manifest, report->identity, course, since(begin));
+        Error why = report ? failed_install(manifest, *report) : std::move(report).error();
+        if (!next_may_do(course, *candidates, at, why)) co_return why;
+    }
 }
 
 }  // namespace

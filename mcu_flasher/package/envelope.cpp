@@ -1,10 +1,13 @@
 // Choosing the payload for one device and cutting it out (docs/package-format.md §4).
 
+#include "mcu_flasher/package/envelope.hpp"
+
 #include <algorithm>
 #include <array>
+#include <tuple>
+#include <utility>
 
 #include "mcu_flasher/base/hex.hpp"
-#include "mcu_flasher/package/package.hpp"
 #include "mcu_loader/core/crc32.hpp"
 #include "mcu_loader/core/little_endian.hpp"
 
@@ -71,9 +74,24 @@ Result<void> check_device(const Entry& entry, const link::Identity& device) {
     return {};
 }
 
+Candidate candidate(const Entry& entry, std::size_t index, const link::Identity& device, bool full_only) {
+    const PayloadEntry& payload = entry.manifest.payloads[index];
+    return {index, payload.kind, payload.size_bytes, envelope_bytes(entry, payload),
+            obstacle(entry, payload, device, full_only)};
+}
+
+void sort_by_cost(const Entry& entry, std::vector<Candidate>& candidates) {
+    const auto rank = [&entry](const Candidate& it) {
+        const PayloadEntry& payload = entry.manifest.payloads[it.payload_index];
+        return std::tuple(it.envelope_bytes, is_delta(payload), payload.memory_bytes, it.payload_index);
+    };
+    std::sort(candidates.begin(), candidates.end(),
+              [&rank](const Candidate& a, const Candidate& b) { return rank(a) < rank(b); });
+}
+
 }  // namespace
 
-Bytes make_envelope(const Entry& entry, std::size_t payload_index) {
+Envelope make_envelope(const Entry& entry, std::size_t payload_index) {
     const PayloadEntry& payload = entry.manifest.payloads[payload_index];
     std::array<std::uint8_t, link::kEnvelopeHeadBytes> head{};
     std::copy(kMagic.begin(), kMagic.end(), head.begin());
@@ -84,17 +102,26 @@ Bytes make_envelope(const Entry& entry, std::size_t payload_index) {
     store_u32(&head[16], payload.base_size_bytes);
     store_u32(&head[20], crc32(std::span(head).first(20)));
 
-    Bytes out(static_cast<std::size_t>(envelope_bytes(entry, payload)));
-    auto at = std::copy(head.begin(), head.end(), out.begin());
+    Envelope out{Bytes(static_cast<std::size_t>(envelope_bytes(entry, payload))),
+                 payload.kind,
+                 payload.size_bytes,
+                 {}};
+    auto at = std::copy(head.begin(), head.end(), out.bytes.begin());
     at = std::copy(entry.manifest_bytes.begin(), entry.manifest_bytes.end(), at);
     at = std::copy(entry.signature.begin(), entry.signature.end(), at);
     std::copy(entry.payloads[payload_index].begin(), entry.payloads[payload_index].end(), at);
+    out.package_id = sha256(out.bytes);
     return out;
 }
 
-Result<Envelope> envelope_for(const Package& package, const link::Identity& device, bool full_only) {
-    const Entry* const entry = package.find(device.hardware.view());
-    if (entry == nullptr) {
+std::string to_string(const Candidate& candidate) {
+    return std::string(to_string(candidate.kind)) + ", " + std::to_string(candidate.payload_bytes) + " bytes";
+}
+
+Result<Candidates> candidates_for(const Package& package, const link::Identity& device, bool full_only) {
+    Candidates out;
+    out.entry = package.find(device.hardware.view());
+    if (out.entry == nullptr) {
         std::string names;
         for (const Entry& other : package.entries)
             names += (names.empty() ? "" : ", ") + text(other.manifest.hardware);
@@ -102,29 +129,44 @@ Result<Envelope> envelope_for(const Package& package, const link::Identity& devi
                      "the package is for " + names + ", the device is " + text(device.hardware),
                      "use the package made for " + text(device.hardware), 0};
     }
-    if (auto fits = check_device(*entry, device); !fits) return std::move(fits).error();
+    if (auto fits = check_device(*out.entry, device); !fits) return std::move(fits).error();
 
-    std::optional<std::size_t> best;
-    std::string reasons;
-    for (std::size_t i = 0; i < entry->manifest.payload_count; ++i) {
-        const PayloadEntry& payload = entry->manifest.payloads[i];
-        const std::string why = obstacle(*entry, payload, device, full_only);
-        if (!why.empty()) {
-            reasons += (reasons.empty() ? "" : "; ") + std::string(to_string(payload.kind)) + ": " + why;
-        } else if (!best || payload.size_bytes < entry->manifest.payloads[*best].size_bytes) {
-            best = i;
-        }
+    for (std::size_t i = 0; i < out.entry->manifest.payload_count; ++i) {
+        Candidate it = candidate(*out.entry, i, device, full_only);
+        (it.obstacle.empty() ? out.fitting : out.unfit).push_back(std::move(it));
     }
-    if (!best)
+    sort_by_cost(*out.entry, out.fitting);
+    sort_by_cost(*out.entry, out.unfit);
+    if (out.fitting.empty()) {
+        std::string reasons;
+        for (const Candidate& it : out.unfit)
+            reasons += (reasons.empty() ? "" : "; ") + std::string(to_string(it.kind)) + ": " + it.obstacle;
         return Error{ErrorCode::no_fitting_payload,
                      "no payload for " + text(device.hardware) + " fits: " + reasons,
                      "build the package with a full image for this device", 0};
-    Envelope out;
-    out.bytes = make_envelope(*entry, *best);
-    out.kind = entry->manifest.payloads[*best].kind;
-    out.payload_bytes = entry->manifest.payloads[*best].size_bytes;
-    out.package_id = sha256(out.bytes);
+    }
     return out;
+}
+
+Result<Envelope> envelope_for(const Package& package, const link::Identity& device, bool full_only) {
+    const auto candidates = candidates_for(package, device, full_only);
+    if (!candidates) return candidates.error();
+    return make_envelope(*candidates->entry, candidates->fitting.front().payload_index);
+}
+
+bool refuses_payload(Status status) noexcept {
+    switch (status) {
+        case Status::base_mismatch:
+        case Status::payload_unsupported:
+        case Status::payload_too_large:
+        case Status::memory_budget:
+        case Status::payload_malformed:
+        case Status::payload_hash_mismatch:
+        case Status::image_hash_mismatch:
+            return true;
+        default:
+            return false;
+    }
 }
 
 std::string_view to_string(PayloadKind kind) noexcept {

@@ -1,6 +1,6 @@
 #pragma once
-// .mcup packages on the host: reading, verifying with OpenSSL, choosing and cutting a payload for one device,
-// writing.
+// .mcup packages on the host: reading, verifying with OpenSSL, writing. Choosing a payload for a device:
+// envelope.hpp.
 
 #include <cstdint>
 #include <filesystem>
@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "mcu_flasher/base/result.hpp"
-#include "mcu_loader/core/link/target.hpp"
 #include "mcu_loader/core/manifest.hpp"
 
 namespace mcuota::package {
@@ -70,25 +69,8 @@ class Keyring {
     std::vector<Key> keys_;
 };
 
-/// A payload cut out for one device, ready for Flasher::send().
-struct Envelope {
-    Bytes bytes;
-    PayloadKind kind;
-    std::uint32_t payload_bytes;
-    Sha256Digest package_id;  ///< SHA-256 of `bytes`
-};
-
-/// The envelope of one payload (docs/package-format.md §4). `payload_index` is valid for the entry.
-[[nodiscard]] Bytes make_envelope(const Entry& entry, std::size_t payload_index);
-
 /// "raw", "lzma", "lzma-thumb", …
 [[nodiscard]] std::string_view to_string(PayloadKind kind) noexcept;
-
-/// Picks the cheapest payload that fits what the device reports (kinds, memory, base image by hash, sizes,
-/// counter). Errors: wrong_hardware (also when linked for another address), security_counter_too_old,
-/// image_too_large, no_fitting_payload, nothing_to_do (the image runs there, confirmed).
-[[nodiscard]] Result<Envelope> envelope_for(const Package& package, const link::Identity& device,
-                                            bool full_only = false);
 
 /// Compares two versions by the rule of docs/package-format.md §5: <0, 0, >0.
 [[nodiscard]] int compare_versions(std::string_view a, std::string_view b);

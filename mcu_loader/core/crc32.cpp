@@ -1,4 +1,4 @@
-// CRC-32 with one 1 KiB table: a byte a step keeps up with the fastest line at a small share of the CPU.
+// CRC-32 four bits a step: a table of 64 bytes, and still faster than any line or memory it guards.
 
 #include "mcu_loader/core/crc32.hpp"
 
@@ -7,11 +7,11 @@
 namespace mcuota {
 namespace {
 
-constexpr std::array<std::uint32_t, 256> kTable = [] {
-    std::array<std::uint32_t, 256> table{};
+constexpr std::array<std::uint32_t, 16> kTable = [] {
+    std::array<std::uint32_t, 16> table{};
     for (std::uint32_t i = 0; i < table.size(); ++i) {
         std::uint32_t value = i;
-        for (int bit = 0; bit < 8; ++bit)
+        for (int bit = 0; bit < 4; ++bit)
             value = (value >> 1) ^ ((value & 1U) != 0 ? 0xEDB88320U : 0U);
         table[i] = value;
     }
@@ -22,8 +22,11 @@ constexpr std::array<std::uint32_t, 256> kTable = [] {
 
 std::uint32_t crc32(std::span<const std::uint8_t> bytes, std::uint32_t seed) noexcept {
     std::uint32_t crc = ~seed;
-    for (const std::uint8_t byte : bytes)
-        crc = (crc >> 8) ^ kTable[(crc ^ byte) & 0xFFU];
+    for (const std::uint8_t byte : bytes) {
+        crc ^= byte;
+        crc = (crc >> 4) ^ kTable[crc & 15U];
+        crc = (crc >> 4) ^ kTable[crc & 15U];
+    }
     return ~crc;
 }
 

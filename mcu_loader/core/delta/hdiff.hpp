@@ -1,65 +1,23 @@
 #pragma once
-// What the two HDiffPatch formats share: numbers, covers, sections that are raw or LZMA (shared specs: delta
-// formats §0).
+// What the two HDiffPatch formats share (docs/deltas.md): numbers, sections that are raw or LZMA, and the
+// loop that makes new from covers, differences and literals.
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
+#include "mcu_loader/core/delta/byte_feed.hpp"
+#include "mcu_loader/core/delta/image_io.hpp"
 #include "mcu_loader/core/lzma_stream.hpp"
-#include "mcu_loader/core/payload_decoder.hpp"
+#include "mcu_loader/core/payload_kinds.hpp"
 
 namespace mcuota::delta {
 
-/// Takes numbers and bytes from anything with `std::uint32_t next_byte()` and `bool failed()`; remembers
-/// nonsense.
-template <class Source>
-[[nodiscard]] std::uint32_t take_number(Source& source, unsigned tag_bits, unsigned& tag,
-                                        bool& sound) noexcept {
-    const std::uint32_t first = source.next_byte();
-    tag = tag_bits == 0 ? 0 : first >> (8 - tag_bits);
-    bool more = (first >> (7 - tag_bits) & 1U) != 0;
-    std::uint64_t value = first & ((1U << (7 - tag_bits)) - 1U);
-    while (more && sound && !source.failed()) {
-        const std::uint32_t byte = source.next_byte();
-        value = value << 7 | (byte & 0x7FU);
-        more = (byte & 0x80U) != 0;
-        if (value > UINT32_MAX) sound = false;
-    }
-    return static_cast<std::uint32_t>(value);
-}
-
-template <class Source>
-[[nodiscard]] std::uint32_t take_number(Source& source, bool& sound) noexcept {
-    unsigned tag = 0;
-    return take_number(source, 0, tag, sound);
-}
-
-/// Bytes of the payload itself, read forward through a small buffer.
-class PayloadReader {
-  public:
-    PayloadReader(ByteSource& source, std::uint32_t offset) noexcept : source_(source), offset_(offset) {}
-    std::uint32_t next_byte() noexcept;
-    [[nodiscard]] bool failed() const noexcept { return status_ != Status::ok || missing_; }
-    [[nodiscard]] Status status() const noexcept { return status_; }
-    /// Offset of the next byte.
-    [[nodiscard]] std::uint32_t position() const noexcept { return offset_ - (filled_ - at_); }
-
-  private:
-    ByteSource& source_;
-    std::uint32_t offset_;
-    std::array<std::uint8_t, 64> buffer_{};
-    std::uint32_t at_{0}, filled_{0};
-    bool missing_{false};
-    Status status_{Status::ok};
-};
-
-enum class Compression : std::uint8_t { none, lzma };
-
-/// The head both formats begin with: magic, '&', compression name, 0. False when it is another or unknown.
-[[nodiscard]] bool take_magic(PayloadReader& reader, std::string_view magic,
-                              Compression& compression) noexcept;
+/// A number whose first byte has `tag_bits` of tag at its top. `sound` becomes false, and never true, when it
+/// does not fit 32 bits.
+[[nodiscard]] std::uint32_t take_number(ByteFeed& feed, unsigned tag_bits, unsigned& tag,
+                                        bool& sound) noexcept;
+[[nodiscard]] std::uint32_t take_number(ByteFeed& feed, bool& sound) noexcept;
 
 /// Where a section lies and how it is packed.
 struct Section {
@@ -72,31 +30,86 @@ struct Section {
     [[nodiscard]] std::uint32_t memory_bytes(ByteSource& payload, bool& sound) const noexcept;
 };
 
+/// What both heads begin with.
+struct HdiffHead {
+    std::uint32_t new_bytes{0}, old_bytes{0}, cover_count{0};
+    bool may_be_packed{false};
+};
+
+/// Takes magic, '&', the name of the compression, 0 and the three numbers. False when anything is unknown.
+[[nodiscard]] bool take_head(ByteFeed& feed, std::string_view magic, HdiffHead& out) noexcept;
+/// Takes plain and packed size of a section. Offsets are for the caller.
+void take_sizes(ByteFeed& feed, const HdiffHead& head, Section& out, bool& sound) noexcept;
+
 /// A section's plain bytes, forward only. Payload and work memory must outlive it.
-class SectionReader {
+class SectionReader final : public ByteFeed {
   public:
     [[nodiscard]] Status open(ByteSource& payload, const Section& section,
                               std::span<std::uint8_t> work) noexcept;
-    std::uint32_t next_byte() noexcept {
-        if (at_ == piece_.size() && !refill()) return 0;
-        --left_;
-        return piece_[at_++];
-    }
-    [[nodiscard]] bool failed() const noexcept { return status_ != Status::ok; }
-    [[nodiscard]] Status status() const noexcept { return status_; }
-    [[nodiscard]] std::uint32_t left_bytes() const noexcept { return left_; }
+    /// Whether all of the section was taken.
+    [[nodiscard]] bool used_up() const noexcept { return left_ == 0 && waiting_bytes() == 0; }
 
   private:
-    bool refill() noexcept;
+    [[nodiscard]] Status refill(std::span<const std::uint8_t>& piece) noexcept override;
 
     ByteSource* payload_{nullptr};
     LzmaStream lzma_;
     bool packed_{false};
-    std::uint32_t offset_{0}, left_{0};
+    std::uint32_t offset_{0}, left_{0};  ///< of what is not in a piece yet
     std::span<std::uint8_t> buffer_;
-    std::span<const std::uint8_t> piece_;
-    std::size_t at_{0};
-    Status status_{Status::ok};
 };
+
+/// The differences as a row of runs.
+struct DifferenceRun {
+    std::uint32_t length{0};
+    std::uint32_t value{0};
+    ByteFeed* values{nullptr};  ///< null: all bytes are `value`; else they come from here
+};
+class DifferenceRuns {
+  public:
+    /// The next run, possibly empty; the caller is done with the one before. False when there is none, or it
+    /// makes no sense.
+    [[nodiscard]] virtual bool next(DifferenceRun& out) noexcept = 0;
+
+  protected:
+    ~DifferenceRuns() = default;
+};
+
+/// Makes new from covers, literals and differences; remembers the first thing that went wrong.
+class Patcher {
+  public:
+    Patcher(const HdiffHead& head, const payload::Job& job) noexcept
+        : head_(head), old_(*job.base), out_(job.sink) {}
+
+    /// Takes one cover and puts its literals and bytes. `literals_differ`: the differences tell zeros for the
+    /// literals, too. `last`: the cover may be empty.
+    [[nodiscard]] Status one_cover(ByteFeed& covers, ByteFeed& literals, DifferenceRuns& differences,
+                                   bool literals_differ, bool last) noexcept;
+    /// Puts the next `count` bytes of `literals`.
+    [[nodiscard]] Status put_literals(ByteFeed& literals, DifferenceRuns* differences,
+                                      std::uint32_t count) noexcept;
+    /// Bytes of new still to make.
+    [[nodiscard]] std::uint32_t left_bytes() const noexcept { return head_.new_bytes - out_.position(); }
+    /// Forgets where the differences stand: a new row of them begins. False when a run was not used up.
+    [[nodiscard]] bool end_differences() noexcept;
+    [[nodiscard]] Status finish() noexcept {
+        out_.flush();
+        return out_.status();
+    }
+
+  private:
+    [[nodiscard]] bool find_run(DifferenceRuns& differences) noexcept;
+    [[nodiscard]] Status put_covered(DifferenceRuns& differences, std::uint32_t at,
+                                     std::uint32_t count) noexcept;
+
+    const HdiffHead& head_;
+    OldWindow old_;
+    NewBuffer out_;
+    DifferenceRun run_;
+    std::uint32_t old_end_{0};
+};
+
+/// Whether head and job go together: base_mismatch, payload_malformed or ok.
+[[nodiscard]] Status fits(const HdiffHead& head, const payload::Job& job) noexcept;
 
 }  // namespace mcuota::delta

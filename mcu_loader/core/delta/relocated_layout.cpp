@@ -1,6 +1,7 @@
 #include "mcu_loader/core/delta/relocated_layout.hpp"
 
-#include <new>
+#include <algorithm>
+#include <type_traits>
 
 namespace mcuota::delta {
 namespace {
@@ -19,11 +20,11 @@ constexpr std::uint32_t rounded(std::uint32_t bytes) noexcept {
     return (bytes + 7U) & ~7U;
 }
 
+/// The next `count` objects of zeroed memory: for all of these types zeros are the fresh state.
 template <class T>
 std::span<T> carve(std::uint8_t*& at, std::size_t count) noexcept {
-    T* first = reinterpret_cast<T*>(at);
-    for (std::size_t i = 0; i < count; ++i)
-        ::new (static_cast<void*>(first + i)) T{};
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    T* const first = reinterpret_cast<T*>(at);
     at += rounded(static_cast<std::uint32_t>(count * sizeof(T)));
     return {first, count};
 }
@@ -72,6 +73,7 @@ void write_header(const RelocatedHeader& header,
 
 bool RelocatedMemory::lay_out(const RelocatedHeader& header, std::span<std::uint8_t> work) noexcept {
     if (!header.valid() || work.size() < header.memory_bytes()) return false;
+    std::fill_n(work.begin(), header.memory_bytes(), std::uint8_t{0});
     auto address = reinterpret_cast<std::uintptr_t>(work.data());
     std::uint8_t* at = work.data() + ((8U - (address & 7U)) & 7U);
     fixed = carve<FixedModels>(at, 1).data();

@@ -1,4 +1,5 @@
 // Journal records as text: one line a record, for LOG answers and for people.
+#include <iterator>
 #include <string_view>
 
 #include "mcu_loader/core/device/journal.hpp"
@@ -51,15 +52,31 @@ class LineWriter {
     bool overflow_{false};
 };
 
-std::string_view name(Status status) noexcept {
-    switch (status) {
-#define MCUOTA_STATUS(id, number, cls, text) \
-    case Status::id:                         \
-        return #id;
+// Numbers and names side by side, the names in one text: a third of what a switch would take.
+constexpr std::uint16_t kStatusNumbers[] = {
+#define MCUOTA_STATUS(id, number, cls, text) number,
 #include "mcu_loader/core/status.def"
 #undef MCUOTA_STATUS
-    }
-    return "unknown_status";
+};
+constexpr char kStatusNames[] =
+#define MCUOTA_STATUS(id, number, cls, text) #id "\0"
+#include "mcu_loader/core/status.def"
+#undef MCUOTA_STATUS
+    "unknown_status";
+
+/// The `index`th of the words in `text`, each ended by a zero.
+const char* nth_word(const char* text, std::size_t index) noexcept {
+    for (; index > 0; --index)
+        while (*text++ != '\0') {
+        }
+    return text;
+}
+
+std::string_view name(Status status) noexcept {
+    std::size_t index = 0;
+    while (index < std::size(kStatusNumbers) && kStatusNumbers[index] != static_cast<std::uint16_t>(status))
+        ++index;
+    return nth_word(kStatusNames, index);
 }
 
 std::string_view name(Phase phase) noexcept {

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <vector>
 
@@ -13,11 +14,19 @@ using namespace mcuota::db;
 
 namespace {
 
+/// A statement without comments, blanks and line ends, which a migration cannot put where a person would.
+std::string bare(const std::string& sql) {
+    static const std::regex comment("--[^\n]*"), space("\\s+"), around(" ?([(),]) ?");
+    std::string out = std::regex_replace(sql, comment, "");
+    out = std::regex_replace(out, space, " ");
+    return std::regex_replace(out, around, "$1");
+}
+
 std::vector<std::string> schema_of(Database& database) {
     std::vector<std::string> statements;
     REQUIRE(database.each(
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name",
-        [&](const Row& row) { statements.push_back(row.text(0)); }));
+        [&](const Row& row) { statements.push_back(bare(row.text(0))); }));
     return statements;
 }
 

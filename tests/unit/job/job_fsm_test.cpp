@@ -79,6 +79,16 @@ Event reports(Status status, bool confirmed, const std::string& sha256) {
     return event;
 }
 
+/// The device refused payload `index` of a package that holds another one.
+Event refuses(EventKind kind, std::int32_t index) {
+    Event event = happens(kind);
+    event.error = Error{ErrorCode::no_fitting_payload, "another base", "", 0x020F};
+    event.report = {Status::base_mismatch, true, kOther, "1.0.0"};
+    event.other_payload = true;
+    event.payload_index = index;
+    return event;
+}
+
 Decision ask(const JobRecord& job, const Event& event) {
     return decide(job, event, kLimits, {1'000'000, 512});
 }
@@ -94,6 +104,10 @@ struct Row {
 
 JobRecord cached(JobRecord job) {
     job.package_sha256 = kOther;
+    return job;
+}
+JobRecord refused_before(JobRecord job, std::uint32_t payloads) {
+    job.payloads_refused = payloads;
     return job;
 }
 JobRecord local(JobRecord job) {
@@ -136,6 +150,16 @@ TEST_CASE("the life of a job goes as the table says") {
          reports(Status::unknown_token, true, kOther), S::failed, Act::none, Tell::failure},
         {"the staged bytes were damaged", at(S::installing),
          reports(Status::payload_hash_mismatch, true, kOther), S::sending, Act::send, Tell::nothing},
+        {"a payload is refused at the end of its transfer", at(S::sending), refuses(E::step_failed, 1),
+         S::sending, Act::send, Tell::nothing},
+        {"the same with all attempts used", at(S::sending, 3), refuses(E::step_failed, 1), S::sending,
+         Act::send, Tell::nothing},
+        {"a payload is refused by INSTALL", at(S::installing), refuses(E::step_failed, 1), S::sending,
+         Act::send, Tell::nothing},
+        {"a payload is refused in rehearsal", at(S::installing), refuses(E::reported, 2), S::sending,
+         Act::send, Tell::nothing},
+        {"a payload that was refused before is not tried again", refused_before(at(S::sending), 0b10),
+         refuses(E::step_failed, 1), S::failed, Act::none, Tell::failure},
         {"network away", at(S::downloading), fails(transient()), S::waiting, Act::wait, Tell::nothing},
         {"network away once too often", at(S::downloading, 3), fails(transient()), S::failed, Act::none,
          Tell::failure},
@@ -224,6 +248,9 @@ TEST_CASE("over every state and event the promises hold") {
             }
     std::vector<Event> events;
     for (const EventKind kind : kAllEvents) {
+        if (kind == EventKind::step_failed || kind == EventKind::reported)
+            for (const std::int32_t index : {-1, 0, 15, 31, 99})
+                events.push_back(refuses(kind, index));
         if (kind == EventKind::step_failed)
             for (const Error& error : {transient(), expired(), fatal(), by_operator()})
                 events.push_back(fails(error));
@@ -269,7 +296,12 @@ TEST_CASE("over every state and event the promises hold") {
             const bool tries =
                 decision.act == Act::wait || decision.act == Act::ask_url || decision.act == Act::send;
             const bool again = event.kind == EventKind::step_failed || event.kind == EventKind::reported;
-            if (again && tries) CHECK(job.attempts < kLimits.attempts_max);
+            if (again && tries && !event.other_payload) CHECK(job.attempts < kLimits.attempts_max);
+            // A payload is refused once; without one that was not, the job does not fall back.
+            const bool fell_back = after.payloads_refused != job.payloads_refused;
+            if (fell_back)
+                CHECK((event.other_payload && after.state == JobState::sending &&
+                       after.payloads_refused > job.payloads_refused && after.install_token == 0));
             if (after.state == JobState::waiting) CHECK(after.wait_reason != WaitReason::none);
             if (moved && after.state != JobState::waiting) CHECK(after.wait_until_ms == 0);
             if (after.state == JobState::failed && moved) CHECK(after.error);
@@ -301,6 +333,33 @@ TEST_CASE("a device that never hears of its installation does not keep the job f
         job = ask(job, event).after;
     }
     CHECK(job.state == JobState::failed);
+}
+
+TEST_CASE("a job falls back over every payload of its package once, then fails with the last reason") {
+    JobRecord job = at(JobState::sending);
+    for (std::int32_t index = 0; index < 16; ++index) {
+        const Decision decision = ask(job, refuses(EventKind::step_failed, index));
+        CHECK(decision.persist);
+        CHECK(decision.reason.find("another base") != std::string::npos);
+        CHECK(decision.after.error);
+        job = decision.after;
+    }
+    CHECK(job.payloads_refused == 0xFFFF);
+    CHECK(job.attempts == 17);
+    CHECK(ask(job, refuses(EventKind::step_failed, 3)).after.state == JobState::failed);
+    Event over = happens(EventKind::retry);
+    job.state = JobState::failed;
+    CHECK(ask(job, over).after.payloads_refused == 0);
+}
+
+TEST_CASE("a cloud that knows only expired addresses does not keep the job forever") {
+    JobRecord job = at(JobState::downloading);
+    int asked = 0;
+    for (; asked < 100 && !db::is_finished(job.state); ++asked)
+        job = ask(job, job.state == JobState::waiting ? happens(EventKind::fresh_offer) : fails(expired()))
+                  .after;
+    CHECK(job.state == JobState::failed);
+    CHECK(asked < 10);
 }
 
 TEST_CASE("pauses double up to the limit, with a fifth of jitter") {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "mcu_flasher/base/hex.hpp"
+#include "mcu_flasher/link/device_error.hpp"
 #include "mcu_loader/core/sha256.hpp"
 
 namespace mcuota::job {
@@ -55,6 +56,12 @@ class FakePort final : public DevicePort {
         progress(now);
         if (device_.hang_send) co_await forever();
         if (std::optional<Error> error = next_error(device_.send_errors)) co_return *error;
+        const auto kind = static_cast<PayloadKind>(envelope[12]);
+        device_.sent.push_back(kind);
+        const auto refusal = device_.refuses_at_finish.find(kind);
+        if (refusal != device_.refuses_at_finish.end() && device_.on_refusal) device_.on_refusal();
+        if (refusal != device_.refuses_at_finish.end())
+            co_return flasher::error_from_status(refusal->second, "sending");
         device_.staged.assign(envelope.begin(), envelope.end());
         co_return Result<void>();
     }
@@ -93,6 +100,11 @@ class FakePort final : public DevicePort {
         Manifest manifest;
         const std::size_t size = device_.staged[4] + device_.staged[5] * 256U;
         REQUIRE(parse_manifest(std::span(device_.staged).subspan(24, size), manifest) == Status::ok);
+        const auto refusal = device_.refuses_in_rehearsal.find(static_cast<PayloadKind>(device_.staged[12]));
+        if (refusal != device_.refuses_in_rehearsal.end()) {
+            device_.outcomes[token] = refusal->second;
+            return;
+        }
         device_.outcomes[token] = device_.install_ends.value_or(Status::ok);
         ++device_.installs;
         if (device_.install_ends) return;
@@ -111,7 +123,8 @@ class FakePort final : public DevicePort {
             now.step = link::Step::trial;
             progress(now);
             if (device_.hang_trial) co_await forever();
-            if (outcome->second != Status::ok) {
+            const bool restores = outcome->second != Status::ok && !package::refuses_payload(outcome->second);
+            if (restores) {
                 now.step = link::Step::restore;
                 progress(now);
             }
@@ -213,6 +226,23 @@ void Plant::make_package(const std::string& version, const std::string& hardware
     REQUIRE(package);
     image_sha256 = package->entries[0].manifest.image_sha256;
     package_file = *package::serialize(*package);
+    package_ = std::move(*package);
+}
+
+void Plant::add_payload(PayloadKind kind, std::size_t bytes) {
+    package::Entry& entry = package_.entries[0];
+    const std::vector<std::uint8_t> content(bytes, static_cast<std::uint8_t>(kind));
+    PayloadEntry payload{kind, static_cast<std::uint32_t>(bytes), sha256(content), 0, {}, 4096};
+    if (kind >= PayloadKind::hdiffsf20) {
+        payload.base_size_bytes = 4096;
+        payload.base_sha256 = device.running;
+    }
+    entry.payloads.push_back(content);
+    entry.manifest.payloads[entry.manifest.payload_count++] = payload;
+    entry.manifest_bytes.resize(kManifestBytesMax);
+    entry.manifest_bytes.resize(encode_manifest(entry.manifest, entry.manifest_bytes));
+    entry.signature = *signer_->sign(entry.manifest_bytes);
+    package_file = *package::serialize(package_);
 }
 
 void Plant::start() {

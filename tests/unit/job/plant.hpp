@@ -33,9 +33,12 @@ struct FakeDevice {
     std::vector<Error> identify_errors, send_errors, install_errors,
         follow_errors;                   ///< one each time, first first
     std::optional<Status> install_ends;  ///< instead of ok; the old image then runs again
-    bool hang_identify{false}, hang_send{false}, hang_trial{false};  ///< never ends by itself
-    bool deaf_to_install{false};                                     ///< INSTALL never arrives
-    unsigned asked{0};                                               ///< times identified
+    std::map<PayloadKind, Status> refuses_at_finish, refuses_in_rehearsal;  ///< kinds it will not have
+    std::function<void()> on_refusal;                                       ///< called at each of them
+    std::vector<PayloadKind> sent;                                          ///< what it was sent, in order
+    bool hang_identify{false}, hang_send{false}, hang_trial{false};         ///< never ends by itself
+    bool deaf_to_install{false};                                            ///< INSTALL never arrives
+    unsigned asked{0};                                                      ///< times identified
 };
 
 /// What a cloud was told and asked.
@@ -81,6 +84,9 @@ class Plant {
     std::uint32_t pages_max{0};
 
     void make_package(const std::string& version, const std::string& hardware = "stm32f429-demo");
+    /// Puts a payload of `bytes` bytes (of no meaning: this device does not decode) into the package, for
+    /// deltas from the image the device runs.
+    void add_payload(PayloadKind kind, std::size_t bytes);
     package::KeySigner& signer() { return *signer_; }
 
     std::unique_ptr<boost::asio::io_context> loop;
@@ -94,6 +100,7 @@ class Plant {
     int generation_{0};
     config::Config config_;
     std::unique_ptr<package::KeySigner> signer_;
+    package::Package package_;
     std::string public_pem_;
     std::unique_ptr<Running> running_;
 };

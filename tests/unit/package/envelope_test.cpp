@@ -1,6 +1,7 @@
 // Choosing a payload for a device: what the device reports decides.
 #include <catch2/catch.hpp>
 
+#include "mcu_flasher/package/envelope.hpp"
 #include "mcu_loader/core/crc32.hpp"
 #include "mcu_loader/core/little_endian.hpp"
 #include "tests/unit/package/samples.hpp"
@@ -181,4 +182,110 @@ TEST_CASE("an image on trial is not yet done", "[package][envelope]") {
     const Manifest& m = package.entries[0].manifest;
     device.running = {2, m.image_size_bytes, m.image_sha256, 0, {}};
     CHECK(envelope_for(package, device));
+}
+
+TEST_CASE("every payload that fits is a candidate, the cheapest first; the others say what stands in the way",
+          "[package][envelope]") {
+    Package package = choice();
+    Entry& entry = package.entries[0];
+    add_payload(entry, PayloadKind::relocated, 60, 20000, 4242);
+    add_payload(entry, PayloadKind::hdiffsf20, 80, 20000, 777);
+    link::Identity device = device_for(entry);
+    device.payload_kinds = 0x7E;
+    device.running = {1, 4242, {}, 0, {}};
+    device.running.sha256.fill(0xBA);
+    struct Row {
+        const char* name;
+        void (*change)(link::Identity&);
+        bool full_only;
+        std::vector<PayloadKind> fitting;
+        std::vector<std::pair<PayloadKind, const char*>> unfit;
+    };
+    using K = PayloadKind;
+    const Row rows[] = {
+        {"two deltas fit",
+         [](link::Identity&) {},
+         false,
+         {K::relocated, K::hdiff13, K::lzma_thumb, K::lzma, K::raw},
+         {{K::hdiffsf20, "another one runs"}}},
+        {"a loader without our format",
+         [](link::Identity& d) { d.payload_kinds = 0x3E; },
+         false,
+         {K::hdiff13, K::lzma_thumb, K::lzma, K::raw},
+         {{K::relocated, "cannot decode this kind"}, {K::hdiffsf20, "another one runs"}}},
+        {"another base of the two",
+         [](link::Identity& d) { d.running.size_bytes = 777; },
+         false,
+         {K::hdiffsf20, K::lzma_thumb, K::lzma, K::raw},
+         {{K::relocated, "another one runs"}, {K::hdiff13, "another one runs"}}},
+        {"little memory",
+         [](link::Identity& d) { d.decoder_memory_bytes = 30000; },
+         false,
+         {K::relocated, K::hdiff13, K::raw},
+         {{K::hdiffsf20, "another one runs"},
+          {K::lzma_thumb, "90000 bytes of memory"},
+          {K::lzma, "80000 bytes of memory"}}},
+        {"full only",
+         [](link::Identity&) {},
+         true,
+         {K::lzma_thumb, K::lzma, K::raw},
+         {{K::relocated, "full image"}, {K::hdiffsf20, "full image"}, {K::hdiff13, "full image"}}},
+        {"a small download region",
+         [](link::Identity& d) { d.download_bytes = 24 + 2048 + 64 + 60; },
+         false,
+         {K::relocated, K::hdiff13, K::lzma_thumb, K::lzma, K::raw},
+         {{K::hdiffsf20, "another one runs"}}},
+    };
+    for (const Row& row : rows) {
+        INFO(row.name);
+        link::Identity here = device;
+        row.change(here);
+        const auto candidates = candidates_for(package, here, row.full_only);
+        REQUIRE(candidates);
+        CHECK(candidates->entry == &entry);
+        std::vector<PayloadKind> fitting;
+        for (const Candidate& candidate : candidates->fitting) {
+            fitting.push_back(candidate.kind);
+            CHECK(candidate.obstacle.empty());
+            CHECK(candidate.envelope_bytes == make_envelope(entry, candidate.payload_index).bytes.size());
+        }
+        CHECK(fitting == row.fitting);
+        REQUIRE(candidates->unfit.size() == row.unfit.size());
+        for (std::size_t i = 0; i < row.unfit.size(); ++i) {
+            CHECK(candidates->unfit[i].kind == row.unfit[i].first);
+            CHECK_THAT(candidates->unfit[i].obstacle, Catch::Contains(row.unfit[i].second));
+        }
+    }
+}
+
+TEST_CASE("of payloads that cost the same the full image comes first, then the one that needs less memory",
+          "[package][envelope]") {
+    Package package = samples::package(samples::image(1000), std::string(kHardware));
+    Entry& entry = package.entries[0];
+    entry.manifest.payload_count = 0;
+    entry.payloads.clear();
+    add_payload(entry, PayloadKind::relocated, 100, 5000, 4242);
+    add_payload(entry, PayloadKind::hdiff13, 100, 4000, 4242);
+    add_payload(entry, PayloadKind::lzma, 100, 30000);
+    link::Identity device = device_for(entry);
+    device.payload_kinds = 0x7E;
+    device.running = {1, 4242, {}, 0, {}};
+    device.running.sha256.fill(0xBA);
+    const auto candidates = candidates_for(package, device);
+    REQUIRE(candidates);
+    REQUIRE(candidates->fitting.size() == 3);
+    CHECK(candidates->fitting[0].kind == PayloadKind::lzma);
+    CHECK(candidates->fitting[1].kind == PayloadKind::hdiff13);
+    CHECK(candidates->fitting[2].kind == PayloadKind::relocated);
+}
+
+TEST_CASE("which answers of a device leave room for another payload", "[package][envelope]") {
+    for (const Status status : {Status::base_mismatch, Status::payload_unsupported, Status::payload_too_large,
+                                Status::memory_budget, Status::payload_malformed,
+                                Status::payload_hash_mismatch, Status::image_hash_mismatch})
+        CHECK(refuses_payload(status));
+    for (const Status status : {Status::ok, Status::signature_invalid, Status::wrong_hardware,
+                                Status::security_counter_old, Status::flash_program_failed, Status::busy,
+                                Status::trial_not_confirmed, Status::package_incomplete})
+        CHECK_FALSE(refuses_payload(status));
 }
