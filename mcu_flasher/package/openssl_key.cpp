@@ -8,6 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -32,6 +33,9 @@ using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
 using Signature = std::unique_ptr<ECDSA_SIG, Freer<ECDSA_SIG_free>>;
 using Context = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
 using Number = std::unique_ptr<BIGNUM, Freer<BN_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, Freer<OSSL_PARAM_BLD_free>>;
+using Parameters = std::unique_ptr<OSSL_PARAM, Freer<OSSL_PARAM_free>>;
+using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freer<EVP_PKEY_CTX_free>>;
 
 /// OpenSSL's own words for what went wrong last; its error queue is left empty.
 std::string openssl_reason() {
@@ -188,6 +192,29 @@ Result<OpensslKey> OpensslKey::from_public_der(std::span<const std::uint8_t> der
     Pkey key(d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
     if (!key) return key_error("the bytes are no public key", "");
     return adopt(std::move(key), "the public key");
+}
+
+Result<OpensslKey> OpensslKey::from_loader_bytes(SignatureAlgorithm algorithm,
+                                                 std::span<const std::uint8_t> bytes) {
+    const bool ec = algorithm == SignatureAlgorithm::ecdsa_p256_sha256;
+    const Builder builder(OSSL_PARAM_BLD_new());
+    const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, ec ? "EC" : "RSA", nullptr));
+    const Number modulus(ec ? nullptr : BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
+    constexpr unsigned long kExponent = 65537;
+    const bool described =
+        builder && context &&
+        (ec ? OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) ==
+                      1 &&
+                  OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, bytes.data(),
+                                                   bytes.size()) == 1
+            : modulus && OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get()) == 1 &&
+                  OSSL_PARAM_BLD_push_ulong(builder.get(), OSSL_PKEY_PARAM_RSA_E, kExponent) == 1);
+    const Parameters parameters(described ? OSSL_PARAM_BLD_to_param(builder.get()) : nullptr);
+    EVP_PKEY* key = nullptr;
+    if (!parameters || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+        EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()) != 1)
+        return key_error("the bytes are no public key", "");
+    return adopt(Pkey(key), "the public key");
 }
 
 Result<std::vector<std::uint8_t>> OpensslKey::loader_bytes() const {

@@ -33,6 +33,10 @@ class OpensslKey {
     /// DER SubjectPublicKeyInfo.
     [[nodiscard]] static Result<OpensslKey> from_public_der(std::span<const std::uint8_t> der);
 
+    /// The form the loader uses (loader_bytes()). key_unreadable when it is no key.
+    [[nodiscard]] static Result<OpensslKey> from_loader_bytes(SignatureAlgorithm algorithm,
+                                                              std::span<const std::uint8_t> bytes);
+
     [[nodiscard]] SignatureAlgorithm algorithm() const noexcept { return algorithm_; }
     [[nodiscard]] const KeyId& id() const noexcept { return id_; }
     /// DER SubjectPublicKeyInfo.

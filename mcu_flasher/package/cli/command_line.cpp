@@ -26,7 +26,13 @@ void add_repeated(CLI::App* command, const char* name, std::vector<T>& values, c
 }
 
 void add_signing(CLI::App* command, SigningOptions& o) {
-    command->add_option("--key", o.key, "private key that signs (PEM file)")->required();
+    CLI::Option* const key = command->add_option("--key", o.key, "private key that signs (PEM file)");
+    command
+        ->add_option(
+            "--pkcs11", o.pkcs11,
+            "key in a token that signs, as a URI: 'pkcs11:token=release;object=pump-3'; the PIN comes "
+            "from MCUOTA_PIN or the URI's pin-source")
+        ->excludes(key);
 }
 
 void add_keygen(CLI::App& app, Chosen& chosen, KeygenOptions& o) {
@@ -37,7 +43,9 @@ void add_keygen(CLI::App& app, Chosen& chosen, KeygenOptions& o) {
         ->capture_default_str();
     c->add_option("--out", o.out,
                   "private key to write (mode 0600); NAME.pub.pem is written beside NAME.pem");
-    c->add_option("--from", o.from, "use this existing key instead of making one");
+    c->add_option("--from", o.from,
+                  "use this existing key instead: a PEM file, or a token's key as a PKCS#11 URI");
+    c->add_option("--public", o.public_file, "with --from: write the public key, as gateways take it");
     c->add_option("--header", o.header, "also write the C++ header that makes a loader trust the key");
 }
 

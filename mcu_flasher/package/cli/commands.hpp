@@ -13,9 +13,10 @@ namespace mcuota::pack {
 
 struct KeygenOptions {
     std::string type{"ecdsa-p256"};
-    std::string out;     ///< new private key; empty when `from` is given
-    std::string from;    ///< existing key to make a header of
-    std::string header;  ///< the loader's key header; empty for none
+    std::string out;          ///< new private key; empty when `from` is given
+    std::string from;         ///< existing key: a PEM file, or a PKCS#11 URI
+    std::string public_file;  ///< public key of an existing key to write; empty for none
+    std::string header;       ///< the loader's key header; empty for none
     bool json{false};
 };
 

@@ -3,6 +3,7 @@
 #include "mcu_flasher/package/cli/files.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 
 #include "mcu_flasher/base/file.hpp"
@@ -73,9 +74,20 @@ Result<std::vector<package::Bytes>> read_rotations(const std::vector<std::string
     return out;
 }
 
+Result<std::unique_ptr<package::Pkcs11Signer>> open_token(const std::string& uri) {
+    const char* const pin = std::getenv("MCUOTA_PIN");
+    return package::Pkcs11Signer::open(uri, pin == nullptr ? "" : pin);
+}
+
 Result<std::unique_ptr<package::Signer>> signer_of(const SigningOptions& options) {
+    if (!options.pkcs11.empty()) {
+        auto signer = open_token(options.pkcs11);
+        if (!signer) return std::move(signer).error();
+        return std::unique_ptr<package::Signer>(std::move(*signer));
+    }
     if (options.key.empty())
-        return Error{ErrorCode::usage, "nothing to sign with", "give a private key: --key KEY.pem", 0};
+        return Error{ErrorCode::usage, "nothing to sign with",
+                     "give a private key: --key KEY.pem, or one in a token: --pkcs11 URI", 0};
     return package::KeySigner::from_file(options.key);
 }
 

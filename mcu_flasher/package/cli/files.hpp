@@ -10,6 +10,7 @@
 
 #include "mcu_flasher/package/cli/commands.hpp"
 #include "mcu_flasher/package/package.hpp"
+#include "mcu_flasher/package/pkcs11_signer.hpp"
 #include "mcu_flasher/package/signer.hpp"
 
 namespace mcuota::pack {
@@ -33,6 +34,9 @@ struct BaseFile {
 
 /// Reads key rotation records, one a file.
 [[nodiscard]] Result<std::vector<package::Bytes>> read_rotations(const std::vector<std::string>& files);
+
+/// A token's key by its URI; the PIN is the environment's MCUOTA_PIN unless the URI tells it.
+[[nodiscard]] Result<std::unique_ptr<package::Pkcs11Signer>> open_token(const std::string& uri);
 
 /// The key that signs.
 [[nodiscard]] Result<std::unique_ptr<package::Signer>> signer_of(const SigningOptions& options);

@@ -6,6 +6,7 @@
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/package/cli/commands.hpp"
+#include "mcu_flasher/package/cli/files.hpp"
 #include "mcu_flasher/package/cli/output.hpp"
 #include "mcu_flasher/package/openssl_key.hpp"
 
@@ -66,6 +67,11 @@ std::string public_name(const std::string& name) {
 }
 
 Result<OpensslKey> load_any(const std::string& file) {
+    if (file.starts_with("pkcs11:")) {
+        const auto token = open_token(file);
+        if (!token) return token.error();
+        return OpensslKey::from_public_der((*token)->public_key().public_der());
+    }
     const auto bytes = read_file(file, 64U << 10, ErrorCode::key_unreadable);
     if (!bytes) return bytes.error();
     const std::string_view pem(reinterpret_cast<const char*>(bytes->data()), bytes->size());
@@ -103,14 +109,24 @@ Result<void> keygen(const KeygenOptions& options) {
     if (options.out.empty() == options.from.empty())
         return Error{ErrorCode::usage, "give either --out for a new key or --from for an existing one",
                      "mcuota-pack keygen --help", 0};
-    if (!options.from.empty() && options.header.empty())
-        return Error{ErrorCode::usage, "--from does nothing without --header", "add --header FILE", 0};
+    if (!options.from.empty() && options.header.empty() && options.public_file.empty())
+        return Error{ErrorCode::usage, "--from does nothing without --header or --public",
+                     "add --header FILE or --public FILE", 0};
+    if (options.from.empty() && !options.public_file.empty())
+        return Error{ErrorCode::usage, "--public is for existing keys; --out writes both halves of a new one",
+                     "add --from KEY", 0};
     const auto key = make_or_load(options);
     if (!key) return key.error();
     if (!options.header.empty()) {
         const auto text = header_text(*key);
         if (!text) return text.error();
-        if (auto written = write_file(options.header, bytes_of(*text)); !written) return written;
+        if (auto written = write_result(options.header, bytes_of(*text)); !written) return written;
+    }
+
+    if (!options.public_file.empty()) {
+        const auto pem = key->public_pem();
+        if (!pem) return pem.error();
+        if (auto written = write_result(options.public_file, bytes_of(*pem)); !written) return written;
     }
 
     const bool fresh = options.from.empty();
@@ -121,6 +137,7 @@ Result<void> keygen(const KeygenOptions& options) {
             document["private_key"] = options.out;
             document["public_key"] = public_name(options.out);
         }
+        if (!options.public_file.empty()) document["public_key"] = options.public_file;
         if (!options.header.empty()) document["header"] = options.header;
         print_json(document);
         return {};
@@ -130,6 +147,8 @@ Result<void> keygen(const KeygenOptions& options) {
         std::cout << "  private  " << options.out
                   << "  (keep it secret; whoever has it can sign for your devices)\n"
                   << "  public   " << public_name(options.out) << "  (for gateways)\n";
+    if (!options.public_file.empty())
+        std::cout << "  public   " << options.public_file << "  (for gateways)\n";
     if (!options.header.empty())
         std::cout << "  header   " << options.header << "  (for the loader's build)\n";
     return {};
