@@ -13,6 +13,11 @@ if(CMAKE_CROSSCOMPILING)
     add_link_options(-flto -flto-partition=one)
 endif()
 
+option(MCUOTA_FUZZ "build the libFuzzer programs of tests/fuzz (clang, preset fuzz)" OFF)
+if(MCUOTA_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(MCUOTA_SANITIZE)
     add_compile_options(-fsanitize=${MCUOTA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${MCUOTA_SANITIZE})

@@ -13,7 +13,7 @@ add_library(bearssl STATIC
     ${b}/src/codec/enc32be.c ${b}/src/codec/dec32be.c ${b}/src/codec/ccopy.c ${b}/src/codec/enc64be.c
     ${b}/src/ec/ec_p256_m31.c ${b}/src/ec/ec_secp256r1.c ${b}/src/ec/ec_secp384r1.c ${b}/src/ec/ec_secp521r1.c
     ${b}/src/ec/ecdsa_i31_vrfy_raw.c ${b}/src/ec/ecdsa_i31_bits.c
-    ${b}/src/rsa/rsa_i31_pkcs1_vrfy.c ${b}/src/rsa/rsa_i31_pub.c ${b}/src/rsa/rsa_pkcs1_sig_unpad.c)
+    ${b}/src/rsa/rsa_i31_pub.c)
 file(GLOB bearssl_int CONFIGURE_DEPENDS ${b}/src/int/i31_*.c ${b}/src/int/i32_div32.c)
 target_sources(bearssl PRIVATE ${bearssl_int})
 target_include_directories(bearssl SYSTEM PUBLIC ${b}/inc PRIVATE ${b}/src)

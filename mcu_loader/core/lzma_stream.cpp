@@ -44,7 +44,8 @@ Status plan_lzma(ByteSource& source, std::uint32_t offset, std::uint32_t output_
 }
 
 Status LzmaStream::open(ByteSource& source, std::uint32_t offset, std::uint32_t length,
-                        std::uint32_t output_bytes, std::span<std::uint8_t> work) noexcept {
+                        std::uint32_t output_bytes, std::span<std::uint8_t> work,
+                        LzmaEndMark end_mark) noexcept {
     if (length < kLzmaPropertiesBytes || offset > source.size_bytes() ||
         length > source.size_bytes() - offset)
         return Status::payload_malformed;
@@ -67,6 +68,7 @@ Status LzmaStream::open(ByteSource& source, std::uint32_t offset, std::uint32_t 
     LzmaDec_Init(&decoder_);
 
     source_ = &source;
+    end_mark_ = end_mark;
     input_at_ = offset + kLzmaPropertiesBytes;
     input_left_ = length - kLzmaPropertiesBytes;
     output_left_ = output_bytes;
@@ -86,6 +88,40 @@ Status LzmaStream::refill() noexcept {
     return Status::ok;
 }
 
+Status LzmaStream::decode_to(std::size_t end, ELzmaFinishMode mode, ELzmaStatus& reached) noexcept {
+    do {
+        if (buffered_.empty() && input_left_ != 0) {
+            if (const Status status = refill(); status != Status::ok) return status;
+        }
+        const std::size_t before = decoder_.dicPos;
+        SizeT consumed = buffered_.size();
+        if (LzmaDec_DecodeToDic(&decoder_, end, buffered_.data(), &consumed, mode, &reached) != SZ_OK)
+            return Status::payload_malformed;
+        buffered_ = buffered_.subspan(consumed);
+        if (reached == LZMA_STATUS_FINISHED_WITH_MARK) return Status::ok;
+        // Neither input taken nor output made: the stream ends before the image does.
+        if (consumed == 0 && decoder_.dicPos == before && input_left_ == 0) {
+            if (decoder_.dicPos == end && mode == LZMA_FINISH_ANY) break;
+            return Status::payload_malformed;
+        }
+    } while (decoder_.dicPos < end || reached == LZMA_STATUS_NEEDS_MORE_INPUT);
+    return Status::ok;
+}
+
+Status LzmaStream::check_end(ELzmaStatus reached) noexcept {
+    const auto input_waits = [this] { return input_left_ != 0 || !buffered_.empty(); };
+    if (end_mark_ != LzmaEndMark::forbidden && reached != LZMA_STATUS_FINISHED_WITH_MARK && input_waits()) {
+        // Nothing but the marker may follow: with FINISH_END the decoder refuses any other symbol.
+        if (const Status status = decode_to(decoder_.dicPos, LZMA_FINISH_END, reached); status != Status::ok)
+            return status;
+    }
+    const bool marked = reached == LZMA_STATUS_FINISHED_WITH_MARK;
+    const bool proper =
+        marked ? end_mark_ != LzmaEndMark::forbidden
+               : end_mark_ != LzmaEndMark::required && reached == LZMA_STATUS_MAYBE_FINISHED_WITHOUT_MARK;
+    return proper && !input_waits() ? Status::ok : Status::payload_malformed;
+}
+
 Status LzmaStream::next(std::uint32_t bytes_max, std::span<const std::uint8_t>& piece) noexcept {
     piece = {};
     if (output_left_ == 0 || bytes_max == 0) return Status::ok;
@@ -94,26 +130,17 @@ Status LzmaStream::next(std::uint32_t bytes_max, std::span<const std::uint8_t>& 
     const std::size_t end =
         begin + std::min<std::size_t>({decoder_.dicBufSize - begin, bytes_max, output_left_});
 
-    ELzmaStatus stream_status = LZMA_STATUS_NOT_SPECIFIED;
-    while (decoder_.dicPos < end) {
-        if (buffered_.empty() && input_left_ != 0) {
-            if (const Status status = refill(); status != Status::ok) return status;
-        }
-        const std::size_t before = decoder_.dicPos;
-        SizeT consumed = buffered_.size();
-        const SRes result =
-            LzmaDec_DecodeToDic(&decoder_, end, buffered_.data(), &consumed, LZMA_FINISH_ANY, &stream_status);
-        if (result != SZ_OK || stream_status == LZMA_STATUS_FINISHED_WITH_MARK)
-            return Status::payload_malformed;
-        buffered_ = buffered_.subspan(consumed);
-        // Neither input taken nor output made: the stream ends before the image does.
-        if (consumed == 0 && decoder_.dicPos == before && input_left_ == 0) return Status::payload_malformed;
+    ELzmaStatus reached = LZMA_STATUS_NOT_SPECIFIED;
+    if (const Status status = decode_to(end, LZMA_FINISH_ANY, reached); status != Status::ok) return status;
+    const std::size_t made = decoder_.dicPos - begin;
+    output_left_ -= static_cast<std::uint32_t>(made);
+    if (reached == LZMA_STATUS_FINISHED_WITH_MARK && end_mark_ == LzmaEndMark::required) output_left_ = 0;
+    if (output_left_ == 0) {
+        if (const Status status = check_end(reached); status != Status::ok) return status;
+    } else if (reached == LZMA_STATUS_FINISHED_WITH_MARK) {
+        return Status::payload_malformed;  // the image is longer than that
     }
-    output_left_ -= static_cast<std::uint32_t>(end - begin);
-    if (output_left_ == 0 &&
-        (stream_status != LZMA_STATUS_MAYBE_FINISHED_WITHOUT_MARK || input_left_ != 0 || !buffered_.empty()))
-        return Status::payload_malformed;
-    piece = {decoder_.dic + begin, end - begin};
+    piece = {decoder_.dic + begin, made};
     return Status::ok;
 }
 

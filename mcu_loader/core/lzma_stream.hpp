@@ -30,6 +30,14 @@ struct LzmaPlan {
 [[nodiscard]] Status plan_lzma(ByteSource& source, std::uint32_t offset, std::uint32_t output_bytes,
                                LzmaPlan& out) noexcept;
 
+/// Whether a stream's end marker (a match at distance 2^32, as tools write it that do not know the size
+/// beforehand) has its place. Payloads never have one: a payload has one valid form.
+enum class LzmaEndMark : std::uint8_t {
+    forbidden,  ///< the size is known, and the stream ends with its last byte
+    allowed,    ///< the size is known, and a marker may follow
+    required,   ///< the size is not known: the marker ends the stream
+};
+
 /// One stream being decoded. Source and work memory must outlive it.
 class LzmaStream {
   public:
@@ -38,9 +46,11 @@ class LzmaStream {
     LzmaStream& operator=(const LzmaStream&) = delete;
 
     /// Prepares for the `length` bytes at `offset` of `source` (properties first), which hold exactly
-    /// `output_bytes`. memory_budget when `work` is smaller than the plan's memory_bytes().
+    /// `output_bytes` (with a required end mark: at most). memory_budget when `work` is smaller than the
+    /// plan's memory_bytes().
     [[nodiscard]] Status open(ByteSource& source, std::uint32_t offset, std::uint32_t length,
-                              std::uint32_t output_bytes, std::span<std::uint8_t> work) noexcept;
+                              std::uint32_t output_bytes, std::span<std::uint8_t> work,
+                              LzmaEndMark end_mark = LzmaEndMark::forbidden) noexcept;
 
     /// Decodes up to `bytes_max` more bytes; `piece` stays valid until the next call and is empty only after
     /// the last byte. With the last byte the end of the stream is checked: no input left over, range coder at
@@ -49,8 +59,12 @@ class LzmaStream {
 
   private:
     [[nodiscard]] Status refill() noexcept;
+    /// Decodes up to the dictionary's place `end`, or to the marker.
+    [[nodiscard]] Status decode_to(std::size_t end, ELzmaFinishMode mode, ELzmaStatus& reached) noexcept;
+    [[nodiscard]] Status check_end(ELzmaStatus reached) noexcept;
 
     CLzmaDec decoder_{};
+    LzmaEndMark end_mark_{LzmaEndMark::forbidden};
     ByteSource* source_{nullptr};
     std::uint32_t input_at_{0};
     std::uint32_t input_left_{0};

@@ -4,7 +4,6 @@
 #include "mcu_loader/core/signature.hpp"
 
 #include <bearssl_ec.h>
-#include <bearssl_hash.h>
 #include <bearssl_rsa.h>
 
 #include <algorithm>
@@ -21,6 +20,11 @@ constexpr std::size_t kRsaBytes = 256;
 constexpr std::array<std::uint8_t, kP256ScalarBytes> kP256Order = {
     0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
     0xBC, 0xE6, 0xFA, 0xAD, 0xA7, 0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51};
+
+/// DER of the DigestInfo in front of a SHA-256 digest (RFC 8017 §9.2, note 1).
+constexpr std::array<std::uint8_t, 19> kDigestInfo = {0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60,
+                                                      0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02,
+                                                      0x01, 0x05, 0x00, 0x04, 0x20};
 
 /// Whether 1 <= scalar < order, as ECDSA demands of r and s. Public values: no need for constant time.
 bool in_range(std::span<const std::uint8_t> scalar) noexcept {
@@ -49,11 +53,18 @@ bool verify_rsa(std::span<const std::uint8_t> modulus, const Sha256Digest& diges
     std::array<unsigned char, 3> exponent = {0x01, 0x00, 0x01};
     const br_rsa_public_key key{const_cast<unsigned char*>(modulus.data()), modulus.size(), exponent.data(),
                                 exponent.size()};
-    const unsigned char* const oid = BR_HASH_OID_SHA256;
-    Sha256Digest signed_digest{};
-    return br_rsa_i31_pkcs1_vrfy(signature.data(), signature.size(), oid, signed_digest.size(), &key,
-                                 signed_digest.data()) == 1 &&
-           signed_digest == digest;
+    std::array<std::uint8_t, kRsaBytes> block{};
+    std::copy(signature.begin(), signature.end(), block.begin());
+    // Answers 0 for a signature that is not below the modulus.
+    if (br_rsa_i31_public(block.data(), block.size(), &key) != 1) return false;
+    // The block is compared with the only one that is right (RFC 8017 §9.2): nothing in it is parsed, so no
+    // other padding, parameters or trailing bytes can pass.
+    const std::span<const std::uint8_t> all(block), text = all.last(kDigestInfo.size() + digest.size());
+    const auto padding = all.first(all.size() - text.size()).subspan(2);
+    return all[0] == 0 && all[1] == 1 && padding.back() == 0 &&
+           std::all_of(padding.begin(), padding.end() - 1, [](std::uint8_t byte) { return byte == 0xFF; }) &&
+           std::equal(kDigestInfo.begin(), kDigestInfo.end(), text.begin()) &&
+           std::equal(digest.begin(), digest.end(), text.last(digest.size()).begin());
 }
 
 }  // namespace
