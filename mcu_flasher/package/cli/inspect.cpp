@@ -14,6 +14,7 @@
 #include "mcu_flasher/package/cli/output.hpp"
 #include "mcu_flasher/package/openssl_key.hpp"
 #include "mcu_flasher/package/rotation_file.hpp"
+#include "mcu_loader/core/link/target.hpp"
 
 namespace mcuota::pack {
 namespace {
