@@ -4,7 +4,8 @@ if(NOT ARM_GXX)
     message(WARNING "arm-none-eabi-g++ is missing: no firmware, no tests on the virtual board")
     return()
 endif()
-set(MCUOTA_LOADER_PUBKEY "" CACHE FILEPATH "public key (PEM) the loader trusts; empty: a development key is made")
+set(MCUOTA_LOADER_PUBKEY "" CACHE FILEPATH "public key (PEM) that signs packages; empty: development keys are made")
+set(MCUOTA_LOADER_NEXT_PUBKEY "" CACHE FILEPATH "public key (PEM) that may take its place by a rotation record")
 set(MCUOTA_FIRMWARE_DIR ${CMAKE_BINARY_DIR}/firmware)
 include(ExternalProject)
 ExternalProject_Add(firmware
@@ -18,6 +19,7 @@ ExternalProject_Add(firmware
         -DMCUOTA_SOURCES_DIR=${MCUOTA_SOURCES_DIR}
         -DMCUOTA_FIRMWARE_OUT=${MCUOTA_FIRMWARE_DIR}
         -DMCUOTA_LOADER_PUBKEY=${MCUOTA_LOADER_PUBKEY}
+        -DMCUOTA_LOADER_NEXT_PUBKEY=${MCUOTA_LOADER_NEXT_PUBKEY}
     BUILD_ALWAYS ON
     USES_TERMINAL_BUILD ON
     INSTALL_COMMAND "")

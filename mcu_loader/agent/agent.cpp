@@ -80,9 +80,10 @@ struct Agent {
           board{with, nor.jedec_id()},
           product{agent_product()},
           journal{storage},
+          keys{storage, board, built_in.keys()},
           staging{storage, board},
           line{transmit_ring},
-          target{storage, board, product, {}, journal, staging},
+          target{storage, board, product, keys, journal, staging},
           ahead{storage, board, journal, target.scratch()},
           server{line,
                  target,
@@ -99,6 +100,8 @@ struct Agent {
     AgentBoard board;
     device::Product product;
     device::Journal journal;
+    port::BuiltInKeys built_in;
+    device::KeyChain keys;
     device::Staging staging;
     port::UartLine line;
     device::AgentTarget target;
@@ -117,6 +120,7 @@ Status init(const Config& config) noexcept {
     agent->journal.set_reset_cause(agent->board.reset_cause().flags);
     Status status = agent->nor_status;
     if (status == Status::ok) status = agent->journal.mount();
+    if (status == Status::ok) status = agent->keys.mount(agent->journal.state());
     if (status == Status::ok) agent->staging.mount();
     agent->started_ms = agent->busy_ms = config.now_ms();
     agent->line.start(config.pclk2_hz, port::kBaudBase);

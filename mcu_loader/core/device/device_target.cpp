@@ -49,7 +49,7 @@ std::uint8_t percent_of(const State& state) noexcept {
 }  // namespace
 
 DeviceTarget::DeviceTarget(link::Role role, Storage& storage, Board& board, const Product& product,
-                           std::span<const PublicKey> keys, Journal& journal, Staging& staging) noexcept
+                           KeyChain& keys, Journal& journal, Staging& staging) noexcept
     : role_{role},
       storage_{storage},
       board_{board},
@@ -63,7 +63,7 @@ void DeviceTarget::fill_image(Slot slot, std::uint8_t state, link::ImageInfo& ou
     if (slot == Slot::none || state == kImageNone) {
         return;
     }
-    if (load_slot(storage_, slot, {}, present_) != Status::ok) {
+    if (load_slot(storage_, slot, nullptr, present_) != Status::ok) {
         out.state = state == kImageDamaged ? kImageDamaged : kImageNone;
         return;
     }
@@ -115,6 +115,15 @@ void DeviceTarget::identity(link::Identity& out) noexcept {
     out.jedec_id = board_.jedec_id();
     out.flash_kib = board_.flash_kib();
     out.last_failed_image = state.failed_sha256;
+    out.key_generation = keys_.generation();
+    out.key_current = keys_.id_at(out.key_generation);
+    out.key_next = keys_.id_at(out.key_generation + 1U);
+}
+
+/// An application without the loader's keys leaves signatures to the loader; the loader leaves them to
+/// nobody.
+KeyChain* DeviceTarget::verifier() noexcept {
+    return role_ == link::Role::agent && keys_.empty() ? nullptr : &keys_;
 }
 
 /// Between INSTALL and the end of the installation the staged package belongs to the loader.
@@ -152,7 +161,7 @@ Status DeviceTarget::check() noexcept {
     const State& state = journal_.state();
     const Manifest* running = nullptr;
     if (state.running_slot != Slot::none && !running_damaged_) {
-        const Status status = load_slot(storage_, state.running_slot, keys_, present_);
+        const Status status = load_slot(storage_, state.running_slot, verifier(), present_);
         if (is_storage_error(status)) {
             return status;
         }
@@ -160,7 +169,7 @@ Status DeviceTarget::check() noexcept {
     }
     const CheckAgainst against{
         product_,
-        keys_,
+        verifier(),
         storage_.size_bytes(Region::running),
         state.security_counter_floor,
         running,
@@ -233,14 +242,14 @@ Status DeviceTarget::confirm() noexcept {
     if (state.phase != Phase::trial || role_ != link::Role::agent) {
         return Status::wrong_state;  // only the image itself can show that it works
     }
-    if (const Status status = load_slot(storage_, state.running_slot, keys_, present_);
+    if (const Status status = load_slot(storage_, state.running_slot, verifier(), present_);
         status != Status::ok) {
         return status;
     }
     State next = state;
     next.phase = Phase::idle;
     next.running_confirmed = true;
-    next.security_counter_floor = std::max(next.security_counter_floor, present_.manifest.security_counter);
+    next.security_counter_floor = floor_after(present_.manifest, next.security_counter_floor);
     next.trial_boots_used = 0;
     next.attempts_used = 0;
     next.cause = Status::ok;
@@ -270,11 +279,12 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
     if (state.backup_slot == state.running_slot) {
         return Status::already_running;
     }
-    if (const Status status = load_slot(storage_, state.backup_slot, keys_, present_); status != Status::ok) {
+    if (const Status status = load_slot(storage_, state.backup_slot, verifier(), present_);
+        status != Status::ok) {
         return is_storage_error(status) ? status : Status::backup_damaged;
     }
     const Manifest& backup = present_.manifest;
-    if (backup.security_counter < state.security_counter_floor) {
+    if (!counter_allowed(backup, state.security_counter_floor)) {
         return Status::security_counter_old;
     }
     if (const Status status = prove_backup(backup); status != Status::ok) {
@@ -310,8 +320,12 @@ Status DeviceTarget::prove_backup(const Manifest& manifest) noexcept {
     return hash.digest() == manifest.image_sha256 ? Status::ok : Status::backup_damaged;
 }
 
-Status DeviceTarget::rotate(std::span<const std::uint8_t>, std::uint16_t&) noexcept {
-    return Status::unknown_request;  // this loader keeps the keys it was built with
+Status DeviceTarget::rotate(std::span<const std::uint8_t> record, std::uint16_t& generation) noexcept {
+    if (!accepts_packages()) {
+        return Status::busy;
+    }
+    checked_ = false;  // what is staged must be signed by the key that is current now
+    return keys_.rotate(record, journal_, generation);
 }
 
 Status DeviceTarget::reboot(bool stay_in_loader) noexcept {

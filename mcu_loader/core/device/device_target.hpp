@@ -37,14 +37,15 @@ class DeviceTarget : public link::Target {
     [[nodiscard]] SignedManifest& scratch() noexcept { return present_; }
 
   protected:
-    DeviceTarget(link::Role role, Storage& storage, Board& board, const Product& product,
-                 std::span<const PublicKey> keys, Journal& journal, Staging& staging) noexcept;
+    DeviceTarget(link::Role role, Storage& storage, Board& board, const Product& product, KeyChain& keys,
+                 Journal& journal, Staging& staging) noexcept;
     ~DeviceTarget() = default;
 
     Status stay_reason_{Status::ok};
     bool running_damaged_{false};
 
   private:
+    [[nodiscard]] KeyChain* verifier() noexcept;
     [[nodiscard]] bool accepts_packages() const noexcept;
     [[nodiscard]] Status check() noexcept;
     [[nodiscard]] Status prove_backup(const Manifest& manifest) noexcept;
@@ -54,7 +55,7 @@ class DeviceTarget : public link::Target {
     Storage& storage_;
     Board& board_;
     const Product& product_;
-    std::span<const PublicKey> keys_;
+    KeyChain& keys_;
     Journal& journal_;
     Staging& staging_;
     SignedManifest package_{};
@@ -63,19 +64,20 @@ class DeviceTarget : public link::Target {
 };
 
 /// In the application: staging, requests, confirmation. `keys` may be empty: the loader checks again anyway.
-/// journal and staging must be mounted; the running application is trusted to be what the loader verified.
+/// journal, keys and staging must be mounted; the running application is trusted to be what the loader
+/// verified.
 class AgentTarget final : public DeviceTarget {
   public:
-    AgentTarget(Storage& storage, Board& board, const Product& product, std::span<const PublicKey> keys,
-                Journal& journal, Staging& staging) noexcept
+    AgentTarget(Storage& storage, Board& board, const Product& product, KeyChain& keys, Journal& journal,
+                Staging& staging) noexcept
         : DeviceTarget(link::Role::agent, storage, board, product, keys, journal, staging) {}
 };
 
 /// In the loader while it serves. `reason` and `running` come from LoaderFlow.
 class LoaderTarget final : public DeviceTarget {
   public:
-    LoaderTarget(Storage& storage, Board& board, const Product& product, std::span<const PublicKey> keys,
-                 Journal& journal, Staging& staging) noexcept
+    LoaderTarget(Storage& storage, Board& board, const Product& product, KeyChain& keys, Journal& journal,
+                 Staging& staging) noexcept
         : DeviceTarget(link::Role::loader, storage, board, product, keys, journal, staging) {}
     /// Why the loader serves, and whether the application was found damaged: told in IDENTIFY.
     void set_reason(Status reason, RunningImage running) noexcept {

@@ -14,8 +14,8 @@ constexpr std::uint32_t kCopyBytes = 4096;
 
 }  // namespace
 
-Installer::Installer(const LoaderParts& parts, Journal& journal, Staging& staging) noexcept
-    : parts_{parts}, journal_{journal}, staging_{staging} {}
+Installer::Installer(const LoaderParts& parts, Journal& journal, Staging& staging, KeyChain& keys) noexcept
+    : parts_{parts}, journal_{journal}, staging_{staging}, keys_{keys} {}
 
 void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept {
     parts_.board.feed_watchdog();
@@ -79,7 +79,7 @@ Status Installer::examine_running(RunningImage& out) noexcept {
     parts_.board.feed_watchdog();
     // What was verified and written since this start needs neither a signature nor a hash again.
     const bool verified = slot == verified_slot_;
-    const std::span<const PublicKey> keys = verified ? std::span<const PublicKey>{} : parts_.keys;
+    KeyChain* const keys = verified ? nullptr : &keys_;
     if (const Status status = load_slot(parts_.storage, slot, keys, present_); status != Status::ok) {
         return is_storage_error(status) ? status : Status::ok;
     }
@@ -103,8 +103,8 @@ Status Installer::examine_running(RunningImage& out) noexcept {
 
 Status Installer::examine_backup(bool& held) noexcept {
     const State& state = journal_.state();
-    const Status status = load_slot(parts_.storage, state.backup_slot, parts_.keys, package_);
-    held = status == Status::ok && package_.manifest.security_counter >= state.security_counter_floor &&
+    const Status status = load_slot(parts_.storage, state.backup_slot, &keys_, package_);
+    held = status == Status::ok && counter_allowed(package_.manifest, state.security_counter_floor) &&
            package_.manifest.image_size_bytes <= parts_.storage.size_bytes(Region::running);
     return is_storage_error(status) ? status : Status::ok;
 }
@@ -119,7 +119,7 @@ Status Installer::find_base(const Manifest*& base) noexcept {
     if (slot == Slot::none || (!from_backup && !state.running_confirmed)) {
         return Status::ok;
     }
-    const Status status = load_slot(parts_.storage, slot, parts_.keys, present_);
+    const Status status = load_slot(parts_.storage, slot, &keys_, present_);
     if (status == Status::ok &&
         present_.manifest.image_size_bytes <= parts_.storage.size_bytes(Region::running)) {
         base = &present_.manifest;
@@ -135,7 +135,7 @@ Status Installer::check(const Manifest*& base) noexcept {
     const State& state = journal_.state();
     CheckAgainst against{
         parts_.product,
-        parts_.keys,
+        &keys_,
         parts_.storage.size_bytes(Region::running),
         state.security_counter_floor,
         base,
@@ -379,11 +379,11 @@ Status Installer::check_backup() noexcept {
     }
     parts_.board.feed_watchdog();
     const Manifest& manifest = package_.manifest;
-    const Status loaded = load_slot(parts_.storage, state.backup_slot, parts_.keys, package_);
+    const Status loaded = load_slot(parts_.storage, state.backup_slot, &keys_, package_);
     if (loaded != Status::ok || manifest.image_size_bytes > parts_.storage.size_bytes(Region::running)) {
         return is_storage_error(loaded) ? loaded : Status::backup_damaged;
     }
-    if (manifest.security_counter < state.security_counter_floor) {
+    if (!counter_allowed(manifest, state.security_counter_floor)) {
         return Status::security_counter_old;
     }
     plan_units(manifest.image_size_bytes);
@@ -439,6 +439,7 @@ Status Installer::restore(Status cause) noexcept {
     next.phase = Phase::idle;
     next.running_slot = next.backup_slot;
     next.running_confirmed = true;
+    next.security_counter_floor = floor_after(package_.manifest, next.security_counter_floor);
     next.target_slot = Slot::none;
     next.dirty_units = 0;
     next.units_done = next.units_total;

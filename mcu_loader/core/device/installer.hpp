@@ -36,15 +36,15 @@ struct LoaderParts {
     Storage& storage;
     Board& board;
     const Product& product;
-    std::span<const PublicKey> keys;
-    std::span<std::uint8_t> work;  ///< decoder memory; at least 4 KiB
+    std::span<const PublicKey> keys;  ///< built in: current, then next
+    std::span<std::uint8_t> work;     ///< decoder memory; at least 4 KiB
     LoaderHooks& hooks;
 };
 
 /// About 9 KiB: make it static.
 class Installer {
   public:
-    Installer(const LoaderParts& parts, Journal& journal, Staging& staging) noexcept;
+    Installer(const LoaderParts& parts, Journal& journal, Staging& staging, KeyChain& keys) noexcept;
 
     /// One attempt of the journalled installation. ok: the journal stands at trial. Anything else: nothing
     /// more was done and the caller decides (retry, give up, restore) by the journal's phase.
@@ -94,6 +94,7 @@ class Installer {
     LoaderParts parts_;
     Journal& journal_;
     Staging& staging_;
+    KeyChain& keys_;
     SignedManifest package_{};  ///< what is being installed or put back
     SignedManifest present_{};  ///< what runs, or what a delta starts from
     std::array<Unit, kRunningUnitsMax> units_{};

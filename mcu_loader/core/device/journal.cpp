@@ -37,7 +37,8 @@ struct JournalRecord {
     std::uint16_t units_total;
     std::uint8_t backup_bank;
     std::uint8_t spare_whole;
-    std::uint16_t zero_1;
+    std::uint8_t key_slot;
+    std::uint8_t key_generation;
     std::uint8_t image_sha256[32];
     std::uint8_t failed_sha256[32];
     std::uint64_t zero_2;
@@ -56,7 +57,8 @@ static_assert(offsetof(JournalRecord, security_counter_floor) == 32 &&
 static_assert(offsetof(JournalRecord, attempts_used) == 37 && offsetof(JournalRecord, reset_cause) == 38);
 static_assert(offsetof(JournalRecord, running_confirmed) == 39 && offsetof(JournalRecord, units_done) == 40);
 static_assert(offsetof(JournalRecord, units_total) == 42 && offsetof(JournalRecord, backup_bank) == 44);
-static_assert(offsetof(JournalRecord, spare_whole) == 45 && offsetof(JournalRecord, zero_1) == 46);
+static_assert(offsetof(JournalRecord, spare_whole) == 45 && offsetof(JournalRecord, key_slot) == 46);
+static_assert(offsetof(JournalRecord, key_generation) == 47);
 static_assert(offsetof(JournalRecord, image_sha256) == 48 && offsetof(JournalRecord, failed_sha256) == 80);
 static_assert(offsetof(JournalRecord, zero_2) == 112 && offsetof(JournalRecord, crc) == 120);
 static_assert(offsetof(JournalRecord, firm) == 124);
@@ -111,6 +113,8 @@ void encode(std::uint32_t sequence, const State& state, RecordBytes& out) noexce
     record.units_total = state.units_total;
     record.backup_bank = static_cast<std::uint8_t>(state.backup_bank);
     record.spare_whole = state.spare_whole ? kYes : kNo;
+    record.key_slot = static_cast<std::uint8_t>(state.key_slot);
+    record.key_generation = state.key_generation;
     std::copy(state.image_sha256.begin(), state.image_sha256.end(), record.image_sha256);
     std::copy(state.failed_sha256.begin(), state.failed_sha256.end(), record.failed_sha256);
     std::memcpy(out.data(), &record, sizeof record);
@@ -144,10 +148,12 @@ bool decode(const RecordBytes& bytes, JournalRecord& record, State& state) noexc
     state.units_total = record.units_total;
     state.backup_bank = static_cast<Bank>(record.backup_bank);
     state.spare_whole = record.spare_whole == kYes;
+    state.key_slot = static_cast<Slot>(record.key_slot);
+    state.key_generation = record.key_generation;
     std::copy(std::begin(record.image_sha256), std::end(record.image_sha256), state.image_sha256.begin());
     std::copy(std::begin(record.failed_sha256), std::end(record.failed_sha256), state.failed_sha256.begin());
     return known(state.phase) && known(state.job) && known(state.running_slot) && known(state.backup_slot) &&
-           known(state.target_slot) &&
+           known(state.target_slot) && known(state.key_slot) &&
            (state.backup_bank == Bank::first || state.backup_bank == Bank::second);
 }
 

@@ -57,8 +57,10 @@ struct State {
     std::uint8_t reset_cause{0};    ///< of the start that wrote the record (RCC_CSR 31:24)
     std::uint16_t units_done{0};    ///< erase units final in the running region, for progress only
     std::uint16_t units_total{0};
-    Sha256Digest image_sha256{};   ///< image of the last install (or of the backup put back)
-    Sha256Digest failed_sha256{};  ///< image that failed its trial last
+    Slot key_slot{Slot::none};       ///< flag region whose key area holds the rotation records in force
+    std::uint8_t key_generation{0};  ///< how many there are
+    Sha256Digest image_sha256{};     ///< image of the last install (or of the backup put back)
+    Sha256Digest failed_sha256{};    ///< image that failed its trial last
     [[nodiscard]] bool operator==(const State&) const noexcept = default;
 };
 

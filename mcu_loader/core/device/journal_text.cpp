@@ -129,6 +129,9 @@ std::size_t describe(std::uint32_t sequence, const State& state, std::span<char>
         line.text(" units ").number(state.units_done).text("/").number(state.units_total);
     }
     line.text(" boots ").number(state.trial_boots_used).text(" tries ").number(state.attempts_used);
+    if (state.key_generation != 0) {
+        line.text(" keys ").number(state.key_generation);
+    }
     line.text(" floor ").number(state.security_counter_floor).text(" reset ").hex(state.reset_cause, 2);
     return line.length();
 }

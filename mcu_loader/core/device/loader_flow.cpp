@@ -21,7 +21,8 @@ LoaderFlow::LoaderFlow(const LoaderParts& parts) noexcept
     : parts_{parts},
       journal_{parts.storage},
       staging_{parts.storage, parts.board},
-      installer_{parts, journal_, staging_} {}
+      keys_{parts.storage, parts.board, parts.keys},
+      installer_{parts, journal_, staging_, keys_} {}
 
 Status LoaderFlow::look(BootInputs& out) noexcept {
     const State& state = journal_.state();
@@ -176,6 +177,10 @@ LoaderEnd LoaderFlow::run() noexcept {
     if (journal_.mount() != Status::ok || journal_.settle() != Status::ok) {
         return end_serving(Status::journal_failed);
     }
+    if (const Status status = keys_.mount(journal_.state()); status != Status::ok) {
+        return end_serving(status);
+    }
+    keys_.settle();
     bool listened = stay_asked_;
     for (unsigned round = 0; round < kRoundsMax; ++round) {
         BootInputs inputs;

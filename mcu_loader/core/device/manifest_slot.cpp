@@ -21,10 +21,6 @@ struct SlotHeader {
 };
 static_assert(sizeof(SlotHeader) == 16 && offsetof(SlotHeader, header_crc) == 12);
 
-Region region_of(Slot slot) noexcept {
-    return slot == Slot::b ? Region::flag_b : Region::flag_a;
-}
-
 std::uint32_t crc_of_header(const SlotHeader& header) noexcept {
     std::array<std::uint8_t, offsetof(SlotHeader, header_crc)> bytes;
     std::memcpy(bytes.data(), &header, bytes.size());
@@ -33,16 +29,20 @@ std::uint32_t crc_of_header(const SlotHeader& header) noexcept {
 
 }  // namespace
 
+Region region_of(Slot slot) noexcept {
+    return slot == Slot::b ? Region::flag_b : Region::flag_a;
+}
+
 Slot other(Slot slot) noexcept {
     return slot == Slot::a ? Slot::b : Slot::a;
 }
 
-Status load_slot(Storage& storage, Slot slot, std::span<const PublicKey> keys, SignedManifest& out) noexcept {
+Status load_slot(Storage& storage, Slot slot, KeyChain* keys, SignedManifest& out) noexcept {
     if (slot == Slot::none) {
         return Status::manifest_malformed;
     }
     const Region region = region_of(slot);
-    const std::uint32_t begin = storage.erase_unit_bytes(region, 0);
+    const std::uint32_t begin = flag_layout(storage, region).slot_begin;
     std::array<std::uint8_t, sizeof(SlotHeader)> header_bytes;
     if (const Status status = storage.read(region, begin, header_bytes); status != Status::ok) {
         return status;
@@ -67,14 +67,15 @@ Status load_slot(Storage& storage, Slot slot, std::span<const PublicKey> keys, S
     if (const Status status = parse_manifest(out.signed_bytes(), out.manifest); status != Status::ok) {
         return status;
     }
-    return keys.empty() ? Status::ok
-                        : verify_manifest(keys, out.manifest, out.signed_bytes(), out.signature());
+    return keys == nullptr ? Status::ok
+                           : keys->verify_held(out.manifest, out.signed_bytes(), out.signature());
 }
 
 Status store_slot(Storage& storage, Slot slot, const SignedManifest& manifest) noexcept {
     const Region region = region_of(slot);
-    const std::uint32_t begin = storage.erase_unit_bytes(region, 0);
-    const std::uint32_t length = storage.size_bytes(region) - begin;
+    const FlagLayout layout = flag_layout(storage, region);
+    const std::uint32_t begin = layout.slot_begin;
+    const std::uint32_t length = layout.slot_bytes;
     const std::span<const std::uint8_t> content = manifest.all_bytes();
     if (slot == Slot::none || sizeof(SlotHeader) + content.size() > length) {
         return Status::out_of_range;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "mcu_loader/core/device/journal.hpp"
+#include "mcu_loader/core/device/key_chain.hpp"
 #include "mcu_loader/core/device/storage.hpp"
 #include "mcu_loader/core/manifest.hpp"
 #include "mcu_loader/core/signature.hpp"
@@ -31,14 +32,28 @@ struct SignedManifest {
     }
 };
 
+/// Whether an image may be installed or put back over a security counter floor: its counter is no lower, or
+/// its manifest is authorised to lower a floor as high as this one.
+[[nodiscard]] constexpr bool counter_allowed(const Manifest& manifest, std::uint32_t floor) noexcept {
+    return manifest.security_counter >= floor || manifest.downgrade_floor_max >= floor;
+}
+
+/// The floor once such an image is confirmed or put back: never lower, but for an authorised downgrade.
+[[nodiscard]] constexpr std::uint32_t floor_after(const Manifest& manifest, std::uint32_t floor) noexcept {
+    return manifest.downgrade_floor_max >= floor || manifest.security_counter > floor
+               ? manifest.security_counter
+               : floor;
+}
+
+/// The region a slot (or a copy of the keys) lies in.
+[[nodiscard]] Region region_of(Slot slot) noexcept;
 /// The other slot; `a` for none.
 [[nodiscard]] Slot other(Slot slot) noexcept;
 
-/// Reads and parses a slot. With keys the signature is verified, too. Answers manifest_malformed for a slot
-/// that is none, blank or unsealed; key_unknown, signature_invalid, algorithm_unsupported; or a storage
-/// error.
-[[nodiscard]] Status load_slot(Storage& storage, Slot slot, std::span<const PublicKey> keys,
-                               SignedManifest& out) noexcept;
+/// Reads and parses a slot. With keys the signature is verified, too, by any key of the chain. Answers
+/// manifest_malformed for a slot that is none, blank or unsealed; key_unknown, signature_invalid,
+/// algorithm_unsupported; or a storage error.
+[[nodiscard]] Status load_slot(Storage& storage, Slot slot, KeyChain* keys, SignedManifest& out) noexcept;
 
 /// Erases the slot and writes `manifest` with its seal.
 [[nodiscard]] Status store_slot(Storage& storage, Slot slot, const SignedManifest& manifest) noexcept;

@@ -30,7 +30,7 @@ Status check_rules(const Manifest& manifest, const CheckAgainst& against) noexce
     if (manifest.image_size_bytes > against.image_bytes_max) {
         return Status::image_too_large;
     }
-    if (manifest.security_counter < against.security_counter_floor) {
+    if (!counter_allowed(manifest, against.security_counter_floor)) {
         return Status::security_counter_old;
     }
     if (against.confirmed != nullptr && against.confirmed->image_sha256 == manifest.image_sha256) {
@@ -107,9 +107,8 @@ Status check_package(Staging& staging, Board& board, const CheckAgainst& against
         return status;
     }
     board.feed_watchdog();
-    if (!against.keys.empty()) {
-        const Status status =
-            verify_manifest(against.keys, out.manifest, out.signed_bytes(), out.signature());
+    if (against.keys != nullptr) {
+        const Status status = against.keys->verify_new(out.manifest, out.signed_bytes(), out.signature());
         if (status != Status::ok) {
             return status;
         }

@@ -14,8 +14,8 @@ namespace mcuota::device {
 /// What the rules compare the package with.
 struct CheckAgainst {
     const Product& product;
-    std::span<const PublicKey> keys;  ///< empty (agent without keys): the signature is left to the loader
-    std::uint32_t image_bytes_max;    ///< size of the running region
+    KeyChain* keys;                 ///< null (agent without keys): the signature is left to the loader
+    std::uint32_t image_bytes_max;  ///< size of the running region
     std::uint32_t security_counter_floor;
     const Manifest* base;       ///< image a delta may start from; null = none
     const Manifest* confirmed;  ///< image that runs confirmed and whole; null = none

@@ -1,5 +1,7 @@
-// Checks the geometry a port offers.
+// Checks and splits the geometry a port offers.
 #include "mcu_loader/core/device/storage.hpp"
+
+#include "mcu_loader/core/device/key_chain.hpp"
 
 namespace mcuota::device {
 namespace {
@@ -24,13 +26,20 @@ bool running_usable(const Storage& storage) noexcept {
 }
 
 bool flag_usable(const Storage& storage, Region region) noexcept {
-    const std::uint32_t journal = storage.erase_unit_bytes(region, 0);
-    return journal >= 512 && journal % 256 == 0 &&
-           storage.size_bytes(region) >= journal + kManifestSlotBytesMin &&
-           journal == storage.erase_unit_bytes(Region::flag_a, 0);
+    const FlagLayout layout = flag_layout(storage, region);
+    const std::uint32_t journal = layout.slot_begin;
+    return journal >= 512 && journal % 256 == 0 && layout.slot_bytes >= kManifestSlotBytesMin &&
+           layout.keys_bytes >= kKeyAreaBytesMin && layout == flag_layout(storage, Region::flag_a);
 }
 
 }  // namespace
+
+FlagLayout flag_layout(const Storage& storage, Region region) noexcept {
+    const std::uint32_t slot_begin = storage.erase_unit_bytes(region, 0);
+    const std::uint32_t slot_bytes = storage.erase_unit_bytes(region, slot_begin);
+    const std::uint32_t keys_begin = slot_begin + slot_bytes;
+    return {slot_begin, slot_bytes, keys_begin, storage.size_bytes(region) - keys_begin};
+}
 
 bool has_two_banks(const Storage& storage) noexcept {
     const std::uint32_t half = storage.size_bytes(Region::backup) / 2;

@@ -18,8 +18,8 @@ constexpr std::uint8_t kRegionCount = 5;
 ///
 /// What the decisions above expect of the regions (checked by regions_usable()):
 ///  - running: at most 32 erase units; program unit 1, 2, 4, 8 or 16 bytes;
-///  - flag_a, flag_b: equal; first erase unit = journal (a multiple of 256 bytes), the rest = manifest slot
-///    (at least 2320 bytes);
+///  - flag_a, flag_b: equal; first erase unit = journal (a multiple of 256 bytes), second = manifest slot (at
+///    least 2320 bytes), the rest = key area (at least 4352 bytes);
 ///  - download: erase units all of one size, 256 to 4096 bytes; program unit 1 in all of the NOR;
 ///  - backup: at least as large as running; with twice that, its second half beginning with an erase unit,
 ///    it has two banks (has_two_banks()).
@@ -48,6 +48,16 @@ class Storage {
   protected:
     ~Storage() = default;
 };
+
+/// Parts of a flag region behind the journal, as offsets in it.
+struct FlagLayout {
+    std::uint32_t slot_begin;  ///< manifest slot: the second erase unit
+    std::uint32_t slot_bytes;
+    std::uint32_t keys_begin;  ///< key area: everything behind it
+    std::uint32_t keys_bytes;
+    [[nodiscard]] bool operator==(const FlagLayout&) const noexcept = default;
+};
+[[nodiscard]] FlagLayout flag_layout(const Storage& storage, Region region) noexcept;
 
 /// Whether `status` speaks of the memory, not of what stands in it: worth another attempt.
 [[nodiscard]] constexpr bool is_storage_error(Status status) noexcept {

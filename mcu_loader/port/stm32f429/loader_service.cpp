@@ -28,7 +28,7 @@ bool may_start_again(Status reason) noexcept {
 
 struct LoaderService::Serving {
     Serving(UartLine& line, const device::LoaderParts& parts, device::LoaderFlow& flow) noexcept
-        : target{parts.storage, parts.board, parts.product, parts.keys, flow.journal(), flow.staging()},
+        : target{parts.storage, parts.board, parts.product, flow.keys(), flow.journal(), flow.staging()},
           server{line,
                  target,
                  {.role = link::Role::loader, .base_baud = kBaudBase, .receive_ring_bytes = kRingBytes},

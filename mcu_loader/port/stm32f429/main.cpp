@@ -21,6 +21,10 @@ extern const LoaderInfo loader_facts;
 [[gnu::section(".loader_info"), gnu::used]] constinit const LoaderInfo loader_facts =
     make_loader_info(kDecoderMemoryBytes, kPayloadKinds, MCUOTA_LOADER_VERSION);
 
+extern const LoaderKeys loader_keys;
+[[gnu::section(".loader_keys"), gnu::used]] constinit const LoaderKeys loader_keys =
+    make_loader_keys(keys::kTrusted);
+
 namespace {
 
 constexpr device::Product loader_product() noexcept {
@@ -49,8 +53,9 @@ alignas(8) std::array<std::uint8_t, kDecoderMemoryBytes> shared_memory;
     static Storage storage{flash, nor, kHooks};
     static Board board{kHooks, reset_cause, nor.jedec_id(), clocks.pclk2_hz};
     static LoaderService service{line, shared_memory};
-    static const device::LoaderParts parts{storage,        board,         kLoaderProduct,
-                                           keys::kTrusted, shared_memory, service};
+    static const BuiltInKeys built_in;
+    static const device::LoaderParts parts{storage,         board,         kLoaderProduct,
+                                           built_in.keys(), shared_memory, service};
     static device::LoaderFlow flow{parts};
     service.connect(parts, flow);
 

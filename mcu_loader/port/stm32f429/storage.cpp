@@ -17,8 +17,8 @@ struct NorRegion {
 // has.
 constexpr std::array<NorRegion, device::kRegionCount> kNorRegions{{
     {0, 0},
-    {0x000000, 0x002000},  // flag_a
-    {0x002000, 0x002000},  // flag_b
+    {0x000000, 0x004000},  // flag_a: a sector of journal, one of manifest slot, two of keys
+    {0x004000, 0x004000},  // flag_b
     {0x010000, 0x3C0000},  // backup
     {0x3D0000, 0x220000},  // download
 }};

@@ -1,6 +1,8 @@
 // The sweep's loop and the promises checked after each cut.
 #include "cut_sweep.hpp"
 
+#include <algorithm>
+
 namespace mcuota::test {
 namespace {
 
@@ -82,7 +84,8 @@ SweepReport sweep_cuts(const TestDevice& start, const SweepPlan& plan) {
             return report;
         }
     }
-    for (std::uint64_t operation = 0; operation < report.operations; operation += plan.every) {
+    const std::uint64_t last = std::min(report.operations, plan.operations_max);
+    for (std::uint64_t operation = 0; operation < last; operation += plan.every) {
         for (const Tear tear : plan.tears) {
             Cut cut{operation, tear, static_cast<std::uint32_t>(operation + 1), 0};
             if (plan.second_cut) {

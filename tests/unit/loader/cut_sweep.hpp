@@ -17,8 +17,9 @@ struct SweepPlan {
     Bytes image;                           ///< what the running region must hold in the end
     const TestPackage* next_job{nullptr};  ///< must be accepted and confirmed afterwards
     std::vector<Tear> tears{kTears.begin(), kTears.end()};
-    std::uint64_t every{1};  ///< cut at every nth operation only
-    bool second_cut{false};  ///< cut once more during the recovery, at a place that varies
+    std::uint64_t every{1};               ///< cut at every nth operation only
+    std::uint64_t operations_max{~0ULL};  ///< only among so many first operations
+    bool second_cut{false};               ///< cut once more during the recovery, at a place that varies
 };
 
 struct SweepReport {

@@ -21,8 +21,8 @@ Power::End Power::run(const std::function<void()>& body) {
 Geometry Geometry::small() {
     Geometry geometry;
     geometry.of(Region::running) = {{512, 256, 1024, 512, 512}, 4, 64, 0};
-    geometry.of(Region::flag_a) = {{1024, 1024}, 1, 256, 0};
-    geometry.of(Region::flag_b) = {{1024, 1024}, 1, 256, 0};
+    geometry.of(Region::flag_a) = {{1024, 1024, 1024, 4096}, 1, 256, 0};
+    geometry.of(Region::flag_b) = {{1024, 1024, 1024, 4096}, 1, 256, 0};
     geometry.of(Region::backup) = {std::vector<std::uint32_t>(6, 512), 1, 256, 1024};
     geometry.of(Region::download) = {std::vector<std::uint32_t>(16, 512), 1, 256, 2048};
     return geometry;
@@ -38,8 +38,8 @@ Geometry Geometry::f429() {
     constexpr std::uint32_t kKib = 1024;
     Geometry geometry;
     geometry.of(Region::running) = {std::vector<std::uint32_t>(7, 128 * kKib), 4, 512, 0};
-    geometry.of(Region::flag_a) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
-    geometry.of(Region::flag_b) = {{4 * kKib, 4 * kKib}, 1, 256, 0};
+    geometry.of(Region::flag_a) = {std::vector<std::uint32_t>(4, 4 * kKib), 1, 256, 0};
+    geometry.of(Region::flag_b) = {std::vector<std::uint32_t>(4, 4 * kKib), 1, 256, 0};
     geometry.of(Region::backup) = {std::vector<std::uint32_t>(960, 4 * kKib), 1, 256, 64 * kKib};
     geometry.of(Region::download) = {std::vector<std::uint32_t>(272, 4 * kKib), 1, 256, 64 * kKib};
     return geometry;

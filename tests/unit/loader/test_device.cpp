@@ -73,7 +73,7 @@ void TestDevice::Hooks::progress(std::uint64_t, link::Step step, std::uint8_t pe
 }
 
 device::LoaderParts TestDevice::parts() {
-    return {flash, board, product, {&trusted_key().public_key(), 1}, ram_.span(kWorkBytes), hooks_};
+    return {flash, board, product, built_in_keys(), ram_.span(kWorkBytes), hooks_};
 }
 
 std::optional<device::LoaderEnd> TestDevice::start_loader(std::uint8_t cause) {
@@ -98,11 +98,23 @@ device::State TestDevice::journal() {
     return reader.state();
 }
 
+device::KeyChain& TestDevice::mounted_keys(const device::Journal& journal) {
+    const std::span<const PublicKey> built_in =
+        agent_has_keys ? built_in_keys() : std::span<const PublicKey>{};
+    device::KeyChain& keys = ram_.make<device::KeyChain>(flash, board, built_in);
+    static_cast<void>(keys.mount(journal.state()));
+    return keys;
+}
+
 void TestDevice::check_start(const device::LoaderEnd&, JobEnd& job_end, Application& behaviour) {
     device::SignedManifest manifest;
     const device::State state = journal();
-    const PublicKey& key = trusted_key().public_key();
-    if (load_slot(flash, state.running_slot, {&key, 1}, manifest) != Status::ok) {
+    const std::uint32_t reads = flash.reads();
+    device::KeyChain keys{flash, board, built_in_keys()};
+    const bool authentic_manifest = keys.mount(state) == Status::ok &&
+                                    load_slot(flash, state.running_slot, &keys, manifest) == Status::ok;
+    flash.set_reads(reads);
+    if (!authentic_manifest) {
         job_end.trouble = "an application was started without an authentic manifest";
         return;
     }
@@ -137,6 +149,17 @@ void TestDevice::talk(device::DeviceTarget& target, const GatewayJob& job, JobEn
         end.status = status;
         end.refused = end.ended = true;
     };
+    link::Identity identity;
+    target.identity(identity);
+    for (std::size_t index = identity.key_generation; index < job.rotations.size(); ++index) {
+        std::uint16_t generation = 0;
+        if (const Status status = target.rotate(job.rotations[index], generation); status != Status::ok) {
+            return refuse(status);
+        }
+        if (generation != index + 1) {
+            end.trouble = "a rotation was accepted that did not take place";
+        }
+    }
     if (job.package == nullptr) {
         if (const Status status = target.rollback(job.token); status != Status::ok) {
             return refuse(status);
@@ -173,9 +196,8 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     device::LoaderFlow& flow = ram_.make<device::LoaderFlow>(parts());
     const device::LoaderEnd loader_end = flow.run();
     if (loader_end.kind == device::LoaderEnd::Kind::serve) {
-        const std::span<const PublicKey> keys{&trusted_key().public_key(), 1};
-        auto& target =
-            ram_.make<device::LoaderTarget>(flash, board, product, keys, flow.journal(), flow.staging());
+        auto& target = ram_.make<device::LoaderTarget>(flash, board, product, flow.keys(), flow.journal(),
+                                                       flow.staging());
         target.set_reason(loader_end.reason, loader_end.running);
         talk(target, job, end);
         return;
@@ -189,7 +211,7 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     device::Staging& staging = ram_.make<device::Staging>(flash, board);
     static_cast<void>(journal.mount());
     staging.mount();
-    const std::span<const PublicKey> keys{&trusted_key().public_key(), agent_has_keys ? 1U : 0U};
+    device::KeyChain& keys = mounted_keys(journal);
     auto& target = ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging);
     if (behaviour == Application::confirms && target.confirm() != Status::ok) {
         end.trouble = "a confirmation was refused";

@@ -79,6 +79,7 @@ struct GatewayJob {
     const TestPackage* package{nullptr};  ///< null: roll back
     std::uint64_t token{1};
     std::size_t chunk_bytes{300};
+    std::vector<Bytes> rotations{};  ///< records the gateway sends before, those the device does not have
 };
 
 /// How a job ended in the device's own words, and what was seen on the way.
@@ -142,6 +143,8 @@ class TestDevice {
         TestDevice& device;
     };
     [[nodiscard]] device::LoaderParts parts();
+    /// The keys of the application's agent, in the RAM of this start.
+    [[nodiscard]] device::KeyChain& mounted_keys(const device::Journal& journal);
     void power_up();
     void lose(CutCause cause) noexcept;
     void one_start(const GatewayJob& job, JobEnd& end);
@@ -161,7 +164,7 @@ Power::End TestDevice::as_agent(Body body) {
         device::Staging& staging = ram_.make<device::Staging>(flash, board);
         static_cast<void>(journal.mount());
         staging.mount();
-        const std::span<const PublicKey> keys{&trusted_key().public_key(), agent_has_keys ? 1U : 0U};
+        device::KeyChain& keys = mounted_keys(journal);
         body(ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging));
     });
 }
@@ -175,9 +178,8 @@ Power::End TestDevice::as_loader(Body body) {
         if (end.kind != device::LoaderEnd::Kind::serve) {
             return;
         }
-        const std::span<const PublicKey> keys{&trusted_key().public_key(), 1};
-        auto& target =
-            ram_.make<device::LoaderTarget>(flash, board, product, keys, flow.journal(), flow.staging());
+        auto& target = ram_.make<device::LoaderTarget>(flash, board, product, flow.keys(), flow.journal(),
+                                                       flow.staging());
         target.set_reason(end.reason, end.running);
         body(target);
     });

@@ -19,6 +19,7 @@ namespace mcuota::test {
 namespace {
 
 constexpr std::size_t kCoordinateBytes = 32;
+constexpr int kRsaModulusBytes = 256;
 
 void require(bool condition, const char* what) {
     if (!condition) {
@@ -29,25 +30,36 @@ void require(bool condition, const char* what) {
 }  // namespace
 
 struct TestKey::Impl {
-    std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{EVP_EC_gen("P-256"), EVP_PKEY_free};
+    std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key;
 };
 
-TestKey::TestKey() : impl_{std::make_unique<Impl>()}, public_key_{} {
-    require(impl_->key != nullptr, "no P-256 key");
-    std::size_t length = 0;
-    point_.resize(1 + 2 * kCoordinateBytes);
-    require(EVP_PKEY_get_octet_string_param(impl_->key.get(), OSSL_PKEY_PARAM_PUB_KEY, point_.data(),
-                                            point_.size(), &length) == 1 &&
-                length == point_.size(),
-            "no public point");
+TestKey::TestKey(SignatureAlgorithm algorithm) : public_key_{} {
+    const bool ecdsa = algorithm == SignatureAlgorithm::ecdsa_p256_sha256;
+    impl_ = std::make_unique<Impl>(
+        Impl{{ecdsa ? EVP_EC_gen("P-256") : EVP_RSA_gen(kRsaModulusBytes * 8), EVP_PKEY_free}});
+    require(impl_->key != nullptr, "no key");
+    if (ecdsa) {
+        std::size_t length = 0;
+        bytes_.resize(1 + 2 * kCoordinateBytes);
+        require(EVP_PKEY_get_octet_string_param(impl_->key.get(), OSSL_PKEY_PARAM_PUB_KEY, bytes_.data(),
+                                                bytes_.size(), &length) == 1 &&
+                    length == bytes_.size(),
+                "no public point");
+    } else {
+        BIGNUM* number = nullptr;
+        require(EVP_PKEY_get_bn_param(impl_->key.get(), OSSL_PKEY_PARAM_RSA_N, &number) == 1, "no modulus");
+        bytes_.resize(kRsaModulusBytes);
+        require(BN_bn2binpad(number, bytes_.data(), kRsaModulusBytes) == kRsaModulusBytes, "modulus size");
+        BN_free(number);
+    }
     unsigned char* der = nullptr;
     const int der_bytes = i2d_PUBKEY(impl_->key.get(), &der);
     require(der_bytes > 0, "no DER key");
     const Sha256Digest digest = sha256({der, static_cast<std::size_t>(der_bytes)});
     OPENSSL_free(der);
-    public_key_.algorithm = SignatureAlgorithm::ecdsa_p256_sha256;
+    public_key_.algorithm = algorithm;
     std::copy_n(digest.begin(), public_key_.id.size(), public_key_.id.begin());
-    public_key_.bytes = point_;
+    public_key_.bytes = bytes_;
 }
 
 TestKey::~TestKey() = default;
@@ -61,6 +73,9 @@ Bytes TestKey::sign(std::span<const std::uint8_t> message) const {
             "sign size");
     Bytes der(length);
     require(EVP_DigestSign(context.get(), der.data(), &length, message.data(), message.size()) == 1, "sign");
+    if (public_key_.algorithm == SignatureAlgorithm::rsa_2048_pkcs1_sha256) {
+        return der;
+    }
     const unsigned char* cursor = der.data();
     const std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> signature{
         d2i_ECDSA_SIG(nullptr, &cursor, static_cast<long>(length)), ECDSA_SIG_free};
@@ -78,9 +93,44 @@ const TestKey& trusted_key() {
     return key;
 }
 
+const TestKey& next_key() {
+    static const TestKey key;
+    return key;
+}
+
+const TestKey& third_key() {
+    static const TestKey key;
+    return key;
+}
+
+const TestKey& fourth_key() {
+    static const TestKey key;
+    return key;
+}
+
 const TestKey& stranger_key() {
     static const TestKey key;
     return key;
+}
+
+std::span<const PublicKey> built_in_keys() {
+    static const std::array keys{trusted_key().public_key(), next_key().public_key()};
+    return keys;
+}
+
+Bytes make_rotation(const TestKey& signer, const TestKey& next, std::uint16_t generation) {
+    RotationRecord record;
+    record.generation = generation;
+    record.algorithm = next.public_key().algorithm;
+    record.signer = signer.public_key().id;
+    record.next_key = next.public_key().bytes;
+    const bool ecdsa = signer.public_key().algorithm == SignatureAlgorithm::ecdsa_p256_sha256;
+    Bytes out(kRotationBytesMax);
+    out.resize(encode_rotation(record, ecdsa ? 64 : 256, out));
+    require(!out.empty(), "rotation not expressible");
+    const Bytes signature = signer.sign(out);
+    out.insert(out.end(), signature.begin(), signature.end());
+    return out;
 }
 
 Bytes make_image(std::size_t size, std::uint32_t seed) {
@@ -154,6 +204,7 @@ TestPackage make_package(const PackageSpec& spec) {
     manifest.image_sha256 = sha256(spec.image);
     manifest.load_address = spec.load_address;
     manifest.key_id = key.public_key().id;
+    manifest.algorithm = key.public_key().algorithm;
     manifest.flags = spec.allow_derived ? kFlagAllowDerived : 0;
     manifest.payload_count = 1;
     manifest.payloads[0].kind = spec.kind;

@@ -9,6 +9,7 @@
 
 #include "mcu_loader/core/link/target.hpp"
 #include "mcu_loader/core/manifest.hpp"
+#include "mcu_loader/core/rotation.hpp"
 #include "mcu_loader/core/signature.hpp"
 
 namespace mcuota::test {
@@ -17,10 +18,10 @@ using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::uint32_t kLoadAddress = 0x08020000;
 
-/// A P-256 key pair made for this run.
+/// A key pair made for this run.
 class TestKey {
   public:
-    TestKey();
+    explicit TestKey(SignatureAlgorithm algorithm = SignatureAlgorithm::ecdsa_p256_sha256);
     ~TestKey();
     TestKey(const TestKey&) = delete;
     TestKey& operator=(const TestKey&) = delete;
@@ -30,13 +31,21 @@ class TestKey {
   private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
-    Bytes point_;
+    Bytes bytes_;
     PublicKey public_key_;
 };
 
-/// The key the test devices trust, and one they do not know.
+/// The key the test devices trust, the one after it, two more after that, and one they do not know.
 const TestKey& trusted_key();
+const TestKey& next_key();
+const TestKey& third_key();
+const TestKey& fourth_key();
 const TestKey& stranger_key();
+/// What the loaders of the test devices are built with: trusted_key(), next_key().
+std::span<const PublicKey> built_in_keys();
+
+/// Rotation record of `generation`, made by `signer`, that brings `next`.
+Bytes make_rotation(const TestKey& signer, const TestKey& next, std::uint16_t generation);
 
 /// Bytes of an application: usable start vectors, the rest from `seed`.
 Bytes make_image(std::size_t size, std::uint32_t seed);

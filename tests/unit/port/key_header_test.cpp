@@ -72,6 +72,7 @@ void check_header_of(SignatureAlgorithm algorithm, const std::string& word) {
     const std::string header = read(folder.path / "key.hpp");
     CHECK(initializer(header, "kKeyBytes =") == hex(key->loader_bytes().value()));
     CHECK(initializer(header, "SignatureAlgorithm::" + word) == hex(key->id()));
+    CHECK(header.find("kNextKeyBytes") == std::string::npos);
 }
 
 }  // namespace
@@ -82,6 +83,29 @@ TEST_CASE("the key header carries point and key id of a P-256 key") {
 
 TEST_CASE("the key header carries modulus and key id of an RSA-2048 key") {
     check_header_of(SignatureAlgorithm::rsa_2048_pkcs1_sha256, "rsa_2048_pkcs1_sha256");
+}
+
+TEST_CASE("the key header carries current and next key, in this order") {
+    const Folder folder;
+    const auto current = OpensslKey::generate(SignatureAlgorithm::ecdsa_p256_sha256);
+    const auto next = OpensslKey::generate(SignatureAlgorithm::rsa_2048_pkcs1_sha256);
+    REQUIRE((current && next));
+    const std::string pem = (folder.path / "current.pem").string();
+    const std::string next_pem = (folder.path / "next.pem").string();
+    const std::string out = (folder.path / "keys.hpp").string();
+    std::ofstream{pem} << current->public_pem().value();
+    std::ofstream{next_pem} << next->public_pem().value();
+    REQUIRE(run(kScripts + "key_header.sh " + pem + " " + next_pem + " " + out) == 0);
+    const std::string header = read(out);
+    CHECK(initializer(header, "kKeyBytes =") == hex(current->loader_bytes().value()));
+    CHECK(initializer(header, "kNextKeyBytes =") == hex(next->loader_bytes().value()));
+    CHECK(initializer(header, "SignatureAlgorithm::ecdsa_p256_sha256") == hex(current->id()));
+    CHECK(initializer(header, "SignatureAlgorithm::rsa_2048_pkcs1_sha256") == hex(next->id()));
+    CHECK(header.find("::ecdsa_p256_sha256") < header.find("::rsa_2048_pkcs1_sha256"));
+
+    std::filesystem::remove(out);
+    CHECK(run(kScripts + "key_header.sh " + pem + " " + pem + " " + out + " 2>/dev/null") != 0);
+    CHECK_FALSE(std::filesystem::exists(out));
 }
 
 TEST_CASE("other keys and other files are refused and leave no header") {
@@ -97,23 +121,24 @@ TEST_CASE("other keys and other files are refused and leave no header") {
     }
 }
 
-TEST_CASE("the development key is made once, is private, and fits its public half") {
+TEST_CASE("the development keys are made once, are private, and fit their public halves") {
+    const std::string name = GENERATE("dev-key", "dev-next-key");
     const Folder folder;
     const std::string command = kScripts + "dev_key.sh " + folder.path.string();
     REQUIRE(run(command) == 0);
-    const std::string first = read(folder.path / "dev-key.pem");
+    const std::string first = read(folder.path / (name + ".pem"));
     struct stat info {};
-    REQUIRE(stat((folder.path / "dev-key.pem").c_str(), &info) == 0);
+    REQUIRE(stat((folder.path / (name + ".pem")).c_str(), &info) == 0);
     CHECK((info.st_mode & 0777) == 0600);
 
-    const auto pair = OpensslKey::from_private_pem(first, "dev-key.pem");
-    const auto half = OpensslKey::from_public_pem(read(folder.path / "dev-key.pub.pem"), "dev-key.pub.pem");
+    const auto pair = OpensslKey::from_private_pem(first, name + ".pem");
+    const auto half = OpensslKey::from_public_pem(read(folder.path / (name + ".pub.pem")), name + ".pub.pem");
     REQUIRE(pair);
     REQUIRE(half);
     CHECK(pair->id() == half->id());
 
-    std::filesystem::remove(folder.path / "dev-key.pub.pem");
+    std::filesystem::remove(folder.path / (name + ".pub.pem"));
     REQUIRE(run(command) == 0);
-    CHECK(read(folder.path / "dev-key.pem") == first);
-    CHECK(std::filesystem::exists(folder.path / "dev-key.pub.pem"));
+    CHECK(read(folder.path / (name + ".pem")) == first);
+    CHECK(std::filesystem::exists(folder.path / (name + ".pub.pem")));
 }
