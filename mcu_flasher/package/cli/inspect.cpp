@@ -12,6 +12,7 @@
 #include "mcu_flasher/package/cli/commands.hpp"
 #include "mcu_flasher/package/cli/files.hpp"
 #include "mcu_flasher/package/cli/output.hpp"
+#include "mcu_flasher/package/envelope.hpp"
 #include "mcu_flasher/package/openssl_key.hpp"
 #include "mcu_flasher/package/rotation_file.hpp"
 #include "mcu_loader/core/link/target.hpp"
