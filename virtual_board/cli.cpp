@@ -66,8 +66,13 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     bool no_vbat = false;
     run->add_option("--flash", options.flash, "Image of the internal flash; created erased when missing")
         ->required();
-    run->add_option("--nor", options.nor, "Image of the 16 MiB SPI NOR flash; created erased when missing")
+    run->add_option("--nor", options.nor, "Image of the SPI NOR flash; created erased when missing")
         ->required();
+    run->add_option("--nor-part", options.nor_part, "NOR: W25Q128 (default, 16 MiB) or W25Q256 (32 MiB)")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, std::uint32_t>{{"W25Q128", W25q::kSizeBytes},
+                                                                         {"W25Q256", W25q::kLargeSizeBytes}})
+                .description("W25Q128|W25Q256"));
     run->add_option("--load", options.load,
                     "ELF file, or binary for 0x08000000, written into the flash first (repeatable)");
     run->add_option("--uart", options.uart, "Console USART1: pty:PATH, unix:PATH or tcp:PORT");

@@ -17,6 +17,7 @@ struct Options {
     BoardConfig board;
     Runner::Settings runner;
     std::string flash, nor, backup;
+    std::uint32_t nor_part{W25q::kSizeBytes};  ///< bytes: they make the part
     std::vector<std::string> load;
     std::string uart, control, trace;
     bool json{false};

@@ -49,7 +49,7 @@ int run(const Options& options) {
     const FlashGeometry geometry(options.board.part);
     Outcome<ImageFile> flash = ImageFile::open(options.flash, geometry.size_bytes(), 0xFF);
     if (!flash) return fail(flash.failure());
-    Outcome<ImageFile> nor = ImageFile::open(options.nor, W25q::kSizeBytes, 0xFF);
+    Outcome<ImageFile> nor = ImageFile::open(options.nor, options.nor_part, 0xFF);
     if (!nor) return fail(nor.failure());
     Outcome<ImageFile> backup_file = ImageFile::open(options.backup, sizeof(BackupDomain), 0);
     if (!backup_file) return fail(backup_file.failure());

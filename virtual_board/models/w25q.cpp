@@ -17,9 +17,13 @@ enum Opcode : std::uint8_t {
     kReadStatus1 = 0x05,
     kWriteEnable = 0x06,
     kFastRead = 0x0B,
+    kFastRead4 = 0x0C,
     kWriteStatus3 = 0x11,
+    kPageProgram4 = 0x12,
+    kRead4 = 0x13,
     kReadStatus3 = 0x15,
     kErase4k = 0x20,
+    kErase4k4 = 0x21,
     kWriteStatus2 = 0x31,
     kReadStatus2 = 0x35,
     kUniqueId = 0x4B,
@@ -33,9 +37,14 @@ enum Opcode : std::uint8_t {
     kReset = 0x99,
     kJedecId = 0x9F,
     kRelease = 0xAB,
+    kEnter4ByteMode = 0xB7,
     kPowerDown = 0xB9,
+    kWriteExtended = 0xC5,
     kChipErase = 0xC7,
-    kErase64k = 0xD8
+    kReadExtended = 0xC8,
+    kErase64k = 0xD8,
+    kErase64k4 = 0xDC,
+    kLeave4ByteMode = 0xE9
 };
 
 // Typical durations (fact sheet 6).
@@ -43,9 +52,30 @@ constexpr Time kProgramTime = 700 * kMicrosecond;
 constexpr Time kErase4kTime = 45 * kMillisecond;
 constexpr Time kErase32kTime = 120 * kMillisecond;
 constexpr Time kErase64kTime = 150 * kMillisecond;
-constexpr Time kEraseChipTime = 40 * kSecond;
+constexpr Time kErase16MibTime = 40 * kSecond;
 constexpr Time kStatusTime = 10 * kMillisecond;
 constexpr Time kResetTime = 30 * kMicrosecond;
+
+constexpr std::uint8_t kAddressMode = 1;  ///< status 3: 4-byte mode is on
+
+/// The 3-byte opcode of the same meaning; only the larger part has the 4-byte ones.
+std::uint8_t plain(std::uint8_t opcode, bool large) {
+    if (!large) return opcode;
+    switch (opcode) {
+        case kRead4:
+            return kRead;
+        case kFastRead4:
+            return kFastRead;
+        case kPageProgram4:
+            return kPageProgram;
+        case kErase4k4:
+            return kErase4k;
+        case kErase64k4:
+            return kErase64k;
+        default:
+            return opcode;
+    }
+}
 
 constexpr std::array<std::uint8_t, 8> kUnique{0xD2, 0x64, 0x18, 0x5A, 0x31, 0x42, 0x0C, 0x29};
 
@@ -77,7 +107,11 @@ void W25q::select(bool active) {
 std::uint8_t W25q::exchange(std::uint8_t in) {
     if (!selected_) return 0xFF;
     if (received_ == 0) {
-        command_ = in;
+        command_ = plain(in, large());
+        const bool addressed = command_ == kRead || command_ == kFastRead || command_ == kPageProgram ||
+                               command_ == kErase4k || command_ == kErase32k || command_ == kErase64k;
+        four_bytes_ = command_ != in || (addressed && (sr3_ & kAddressMode) != 0);
+        address_ = four_bytes_ ? 0 : extended_;
         received_ = 1;
         const bool status_read = in == kReadStatus1 || in == kReadStatus2 || in == kReadStatus3;
         const bool allowed_busy = status_read || in == kSuspend || in == kEnableReset || in == kReset;
@@ -97,7 +131,8 @@ std::uint8_t W25q::exchange(std::uint8_t in) {
 
 /// `received_` counts the bytes before this one: 1 is the first byte after the opcode.
 std::uint8_t W25q::respond(std::uint8_t in) {
-    const auto take_address = [&] { address_ = (address_ << 8 | in) & (kSizeBytes - 1); };
+    const std::uint32_t address_bytes = four_bytes_ ? 4 : 3;
+    const auto take_address = [&] { address_ = (address_ << 8 | in) & (array_bytes() - 1); };
     switch (command_) {
         case kReadStatus1:
             return status1();
@@ -106,31 +141,35 @@ std::uint8_t W25q::respond(std::uint8_t in) {
         case kReadStatus3:
             return sr3_;
         case kJedecId: {
-            static constexpr std::array<std::uint8_t, 3> kId{0xEF, 0x40, 0x18};
-            return received_ <= 3 ? kId[received_ - 1] : 0xFF;
+            const std::array<std::uint8_t, 3> id{0xEF, 0x40,
+                                                 large() ? std::uint8_t{0x19} : std::uint8_t{0x18}};
+            return received_ <= 3 ? id[received_ - 1] : 0xFF;
         }
         case kManufacturerId:
             if (received_ <= 3) return take_address(), 0xFF;
-            return ((received_ - 4 + address_) & 1) ? 0x17 : 0xEF;
+            return ((received_ - 4 + address_) & 1) ? device_id() : 0xEF;
         case kRelease:
-            return received_ <= 3 ? 0xFF : 0x17;
+            return received_ <= 3 ? 0xFF : device_id();
+        case kReadExtended:
+            return large() ? extended_ : 0xFF;
         case kUniqueId:
             return received_ >= 5 && received_ < 13 ? kUnique[received_ - 5] : 0xFF;
         case kRead:
         case kFastRead: {
-            const std::uint32_t header = command_ == kRead ? 3 : 4;
-            if (received_ <= 3) return take_address(), 0xFF;
+            const std::uint32_t header = command_ == kRead ? address_bytes : address_bytes + 1;
+            if (received_ <= address_bytes) return take_address(), 0xFF;
             if (received_ <= header) return 0xFF;
             const std::uint8_t out = array_[address_];
-            address_ = (address_ + 1) & (kSizeBytes - 1);
+            address_ = (address_ + 1) & (array_bytes() - 1);
             ++counters_.bytes_read;
             return out;
         }
         case kPageProgram:
-            if (received_ <= 3) {
+            if (received_ <= address_bytes) {
                 take_address();
             } else {
-                const std::uint32_t at = (address_ + received_ - 4) % kPageBytes;  // wraps inside the page
+                // Wraps inside the page.
+                const std::uint32_t at = (address_ + received_ - address_bytes - 1) % kPageBytes;
                 page_[at] = in;
                 page_set_[at] = true;
             }
@@ -138,8 +177,9 @@ std::uint8_t W25q::respond(std::uint8_t in) {
         case kErase4k:
         case kErase32k:
         case kErase64k:
-            if (received_ <= 3) take_address();
+            if (received_ <= address_bytes) take_address();
             return 0xFF;
+        case kWriteExtended:
         case kWriteStatus1:
         case kWriteStatus2:
         case kWriteStatus3:
@@ -183,6 +223,7 @@ void W25q::execute() {
             operation_.reset();
             suspended_.reset();
             wel_ = false;
+            leave_modes();
             start({Kind::reset, 0, 0, clock_.now() + kResetTime, 0});
             break;
         case kSuspend:
@@ -201,7 +242,7 @@ void W25q::execute() {
             }
             break;
         case kPageProgram: {
-            if (received_ < 5) return refuse("nor: program without data ignored");
+            if (received_ < (four_bytes_ ? 6U : 5U)) return refuse("nor: program without data ignored");
             const std::uint32_t page = address_ & ~(kPageBytes - 1);
             if (!wel_) return refuse("nor: program without write enable ignored");
             if (protected_range(page, kPageBytes)) return refuse("nor: program of a protected page ignored");
@@ -224,7 +265,23 @@ void W25q::execute() {
         case kChipErase2:
             received_ = 4;
             address_ = 0;
-            start_erase(kSizeBytes, kEraseChipTime);
+            start_erase(array_bytes(), array_bytes() / (16u << 20) * kErase16MibTime);
+            break;
+        case kEnter4ByteMode:
+        case kLeave4ByteMode:
+            if (!large()) return refuse("nor: unknown command ignored");
+            sr3_ = static_cast<std::uint8_t>((sr3_ & ~kAddressMode) |
+                                             (command_ == kEnter4ByteMode ? kAddressMode : 0));
+            break;
+        case kWriteExtended:
+            if (!large()) return refuse("nor: unknown command ignored");
+            if (received_ < 2) return;
+            if (!wel_) return refuse("nor: extended address without write enable ignored");
+            extended_ = data_ & 1;
+            wel_ = false;
+            break;
+        case kReadExtended:
+            if (!large()) refuse("nor: unknown command ignored");
             break;
         case kWriteStatus1:
         case kWriteStatus2:
@@ -232,7 +289,9 @@ void W25q::execute() {
             if (received_ < 2) return;
             if (!wel_ && !volatile_write) return refuse("nor: status write without write enable ignored");
             std::uint8_t& reg = command_ == kWriteStatus1 ? sr1_ : command_ == kWriteStatus2 ? sr2_ : sr3_;
+            const auto mode = static_cast<std::uint8_t>(sr3_ & kAddressMode);  // not writable this way
             reg = command_ == kWriteStatus1 ? static_cast<std::uint8_t>(data_ & 0xFC) : data_;
+            sr3_ = static_cast<std::uint8_t>((sr3_ & ~kAddressMode) | mode);
             if (!volatile_write) start({Kind::status, 0, 0, clock_.now() + kStatusTime, 0});
             break;
         }
@@ -252,7 +311,8 @@ void W25q::execute() {
 }
 
 void W25q::start_erase(std::uint32_t size_bytes, Time duration) {
-    if (received_ != 4) return refuse("nor: erase with a wrong number of address bytes ignored");
+    if (received_ != (four_bytes_ ? 5U : 4U))
+        return refuse("nor: erase with a wrong number of address bytes ignored");
     if (!wel_) return refuse("nor: erase without write enable ignored");
     const std::uint32_t begin = address_ & ~(size_bytes - 1);
     if (protected_range(begin, size_bytes)) return refuse("nor: erase of a protected area ignored");
@@ -286,9 +346,9 @@ bool W25q::protected_range(std::uint32_t begin, std::uint32_t size_bytes) const 
     // KiB blocks.
     const unsigned bp = sr1_ >> 2 & 7;
     if (bp == 0) return false;
-    const std::uint32_t covered = bp == 7 ? kSizeBytes : kSizeBytes >> (7 - bp);
+    const std::uint32_t covered = bp == 7 ? array_bytes() : kSizeBytes >> (7 - bp);
     const bool bottom = sr1_ & 0x20;
-    const std::uint32_t from = bottom ? 0 : kSizeBytes - covered;
+    const std::uint32_t from = bottom ? 0 : array_bytes() - covered;
     return begin < from + covered && begin + size_bytes > from;
 }
 
@@ -350,7 +410,14 @@ void W25q::power_cut() {
     operation_.reset();
     suspended_.reset();
     selected_ = powered_down_ = wel_ = volatile_write_ = reset_armed_ = false;
+    leave_modes();
     received_ = 0;
+}
+
+/// ADP, the mode at power-up, is not modelled: 3 bytes, as delivered.
+void W25q::leave_modes() noexcept {
+    sr3_ = static_cast<std::uint8_t>(sr3_ & ~kAddressMode);
+    extended_ = 0;
 }
 
 }  // namespace mcuota::board

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-// A Winbond W25Q128 SPI NOR flash (fact sheet 6): command set, page wrap, WEL, BUSY with real durations. It
-// is powered with the board but not reset with the MCU. It owns the rules, not the bytes.
+// A Winbond W25Q128 or W25Q256 SPI NOR flash (fact sheet 6): command set, page wrap, WEL, BUSY with real
+// durations; of the W25Q256 also its 4-byte opcodes, 4-byte mode and extended address register. It is powered
+// with the board but not reset with the MCU. It owns the rules, not the bytes.
 
 #include <array>
 #include <cstdint>
@@ -20,7 +21,8 @@ namespace mcuota::board {
 
 class W25q {
   public:
-    static constexpr std::uint32_t kSizeBytes = 16u << 20;
+    static constexpr std::uint32_t kSizeBytes = 16u << 20;       ///< W25Q128
+    static constexpr std::uint32_t kLargeSizeBytes = 32u << 20;  ///< W25Q256
     static constexpr std::uint32_t kPageBytes = 256;
     static constexpr std::uint32_t kSectorBytes = 4096;
     static constexpr std::uint8_t kBusy = 1, kWel = 2;
@@ -31,7 +33,8 @@ class W25q {
         std::uint64_t refused{0};  ///< commands ignored: busy, no WEL, powered down, protected, unknown
     };
 
-    /// `array` holds kSizeBytes and outlives the model. `note` gets a line for the trace per operation.
+    /// `array` holds kSizeBytes or kLargeSizeBytes, which makes the part, and outlives the model. `note` gets
+    /// a line for the trace per operation.
     W25q(const Clock& clock, std::span<std::uint8_t> array, Random& random,
          std::function<void(const char* what, std::uint32_t address)> note = {});
 
@@ -64,7 +67,13 @@ class W25q {
         Time end;
         Time left;  ///< of a suspended operation
     };
+    [[nodiscard]] std::uint32_t array_bytes() const noexcept {
+        return static_cast<std::uint32_t>(array_.size());
+    }
+    [[nodiscard]] bool large() const noexcept { return array_.size() > kSizeBytes; }
+    [[nodiscard]] std::uint8_t device_id() const noexcept { return large() ? 0x18 : 0x17; }
     [[nodiscard]] std::uint8_t respond(std::uint8_t in);
+    void leave_modes() noexcept;
     void execute();
     void start_erase(std::uint32_t size_bytes, Time duration);
     void start(Operation operation);
@@ -86,7 +95,9 @@ class W25q {
     bool volatile_write_{false};  ///< 50h came: the next status write is volatile
     bool reset_armed_{false};     ///< 66h came: 99h resets
     std::uint8_t sr1_{0}, sr2_{0}, sr3_{0x60};
-    std::uint8_t command_{0};
+    std::uint8_t extended_{0};  ///< address bits 31:24 of commands with three address bytes
+    std::uint8_t command_{0};   ///< its 3-byte form
+    bool four_bytes_{false};    ///< the present command has four address bytes
     bool ignored_{false};
     std::uint32_t received_{0};  ///< bytes of the present command, opcode included
     std::uint32_t address_{0};

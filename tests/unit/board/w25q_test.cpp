@@ -12,6 +12,7 @@ using Bytes = std::vector<std::uint8_t>;
 namespace {
 
 struct Bench {
+    explicit Bench(std::uint32_t bytes = W25q::kSizeBytes) : array(bytes, 0xFF) {}
     /// One command under chip select; returns everything that came back after the bytes sent.
     Bytes command(const Bytes& out, std::size_t read = 0) {
         nor.select(true);
@@ -42,7 +43,7 @@ struct Bench {
 
     Clock clock;
     Random random{3};
-    std::vector<std::uint8_t> array = std::vector<std::uint8_t>(W25q::kSizeBytes, 0xFF);
+    std::vector<std::uint8_t> array;
     W25q nor{clock, array, random};
 };
 
@@ -252,4 +253,71 @@ TEST_CASE("without chip select nothing is heard", "[board][nor]") {
     CHECK(bench.nor.exchange(0x9F) == 0xFF);
     CHECK(bench.nor.exchange(0) == 0xFF);
     CHECK(bench.command({0x9F}, 1) == Bytes{0xEF});
+}
+
+TEST_CASE("the larger part is reached whole by 4-byte opcodes, and by the others only through its modes",
+          "[board][nor]") {
+    Bench large{W25q::kLargeSizeBytes};
+    const auto at4 = [](std::uint8_t opcode, std::uint32_t address) {
+        Bytes bytes = Bench::at(opcode, address);
+        bytes.insert(bytes.begin() + 1, static_cast<std::uint8_t>(address >> 24));
+        return bytes;
+    };
+    const auto write4 = [&](std::uint32_t address, std::uint8_t value) {
+        large.command({0x06});
+        Bytes out = at4(0x12, address);
+        out.push_back(value);
+        large.command(out);
+        large.finish();
+    };
+    CHECK(large.command({0x9F}, 3) == Bytes{0xEF, 0x40, 0x19});
+    write4(0x0100'0010, 0x77);
+    CHECK(large.array[0x0100'0010] == 0x77);
+    CHECK(large.array[0x10] == 0xFF);
+    CHECK(large.command(at4(0x13, 0x0100'0010), 1) == Bytes{0x77});
+    Bytes fast = at4(0x0C, 0x0100'0010);
+    fast.push_back(0);
+    CHECK(large.command(fast, 1) == Bytes{0x77});
+
+    SECTION("three address bytes reach the first half") {
+        CHECK(large.command(Bench::at(0x03, 0x10), 1) == Bytes{0xFF});
+    }
+    SECTION("4-byte mode changes them, until it is left") {
+        large.command({0xB7});
+        CHECK(large.command({0x15}, 1)[0] % 2 == 1);
+        CHECK(large.command(at4(0x03, 0x0100'0010), 1) == Bytes{0x77});
+        large.command({0xE9});
+        CHECK(large.command(Bench::at(0x03, 0x10), 1) == Bytes{0xFF});
+    }
+    SECTION("the extended address register changes them, until a software reset") {
+        large.command({0x06});
+        large.command({0xC5, 1});
+        CHECK(large.command({0xC8}, 1) == Bytes{1});
+        CHECK(large.command(Bench::at(0x03, 0x10), 1) == Bytes{0x77});
+        large.command({0x66});
+        large.command({0x99});
+        large.finish();
+        CHECK(large.command(Bench::at(0x03, 0x10), 1) == Bytes{0xFF});
+    }
+    SECTION("4-byte erases take exactly their sector or block") {
+        write4(0x0101'0000, 0x11);
+        large.command({0x06});
+        large.command(at4(0x21, 0x0100'0123));
+        large.finish();
+        CHECK(large.array[0x0100'0010] == 0xFF);
+        CHECK(large.array[0x0101'0000] == 0x11);
+        large.command({0x06});
+        large.command(at4(0xDC, 0x0101'8000));
+        large.finish();
+        CHECK(large.array[0x0101'0000] == 0xFF);
+    }
+}
+
+TEST_CASE("the smaller part does not know 4-byte opcodes", "[board][nor]") {
+    Bench bench;
+    bench.command({0x06});
+    bench.command({0x21, 0, 0, 0, 0});
+    CHECK_FALSE(bench.nor.busy());
+    CHECK(bench.nor.counters().refused == 1);
+    CHECK(bench.command({0x13, 0, 0, 0, 0}, 1) == Bytes{0xFF});
 }
