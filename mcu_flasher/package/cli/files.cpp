@@ -2,9 +2,12 @@
 
 #include "mcu_flasher/package/cli/files.hpp"
 
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
 
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/package/builder.hpp"
@@ -31,11 +34,34 @@ class SignalsWait {
     sigset_t before_{};
 };
 
+/// Into a device or a pipe: those are written to, never replaced by a file.
+Result<void> write_into(const std::string& file, std::span<const std::uint8_t> bytes) {
+    std::FILE* const out = std::fopen(file.c_str(), "wbe");
+    int number = out == nullptr ? errno : 0;
+    if (out != nullptr) {
+        if (std::fwrite(bytes.data(), 1, bytes.size(), out) != bytes.size()) number = errno;
+        if (std::fclose(out) != 0) number = errno;
+    }
+    if (number == 0) return {};
+    const std::string reason = std::generic_category().message(number);
+    if (number == ENOSPC)
+        return Error{ErrorCode::disk_full, "no space left to write " + file, "free some space and try again",
+                     0};
+    return Error{ErrorCode::file_unwritable, file + " cannot be written: " + reason, "check the path", 0};
+}
+
 }  // namespace
 
 Result<void> write_result(const std::string& file, std::span<const std::uint8_t> bytes) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const fs::file_status status = fs::status(file, ignored);
+    if (fs::is_other(status)) return write_into(file, bytes);
+    // The file a link names is replaced, not the link.
+    const bool link = fs::is_symlink(fs::symlink_status(file, ignored));
+    const fs::path target = link && fs::exists(status) ? fs::canonical(file, ignored) : fs::path(file);
     const SignalsWait wait;
-    return write_file(file, bytes);
+    return write_file(target, bytes);
 }
 
 std::pair<std::string, std::string> split_version(const std::string& argument) {

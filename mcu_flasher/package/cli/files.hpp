@@ -15,7 +15,8 @@
 
 namespace mcuota::pack {
 
-/// write_file(), during which signals that end the program wait: Ctrl-C leaves no temporary file behind.
+/// write_file(), during which signals that end the program wait: Ctrl-C leaves no temporary file behind. A
+/// device or a pipe is written to, a link's target replaced.
 [[nodiscard]] Result<void> write_result(const std::string& file, std::span<const std::uint8_t> bytes);
 
 /// "OLD.bin@1.9.0" → file and version. A file whose own name holds the @ goes first.
