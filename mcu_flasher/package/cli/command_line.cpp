@@ -104,12 +104,21 @@ void add_wrappers(CLI::App& app, Chosen& chosen, AllOptions& all) {
                     "mcuota-pack zip pump-2.0.0.mcup --out pump-2.0.0.zip", all.zip, zip);
     c->add_option("package", all.zip.file, "package to wrap")->required();
     c->add_option("--out", all.zip.out, "zip to write")->required();
+
+    c = add_command(app, chosen, "extract", "Write the parts of a package as files",
+                    "mcuota-pack extract pump-2.0.0.mcup --out parts", all.extract, extract);
+    c->add_option("package", all.extract.file,
+                  "package to read, or a zip with one, a LiteOS package, an AliOS Things image or pack")
+        ->required();
+    c->add_option("--out", all.extract.folder, "folder to write to; made when it does not exist")->required();
 }
 
 void add_readers(CLI::App& app, Chosen& chosen, AllOptions& all) {
     CLI::App* c = add_command(app, chosen, "inspect", "Show what a package holds and what sending it takes",
                               "mcuota-pack inspect pump-2.0.0.mcup", all.inspect, inspect);
-    c->add_option("package", all.inspect.file, "package to read, or a zip with one")->required();
+    c->add_option("package", all.inspect.file,
+                  "package to read, or a zip with one, a delta, a LiteOS or AliOS Things file")
+        ->required();
     add_repeated(c, "--base", all.inspect.bases,
                  "OLD.bin or OLD.bin@VERSION: names the base of a delta; may be repeated");
 
@@ -144,6 +153,9 @@ void add_deltas(CLI::App& app, Chosen& chosen, AllOptions& all) {
     c->add_option("--load-address", d.load_address,
                   "where both images are linked to; found in the old one when absent");
     c->add_option("--memory", d.memory_bytes, "most bytes of memory its decoder may need");
+    CLI::Option* const prefix = c->add_flag(
+        "--prefix", d.prefix, "with hdiff13: put the original scheme's 32 bytes of information in front");
+    c->add_option("--key", d.key, "with --prefix: RSA-2048 private key that signs the file")->needs(prefix);
 
     c = add_command(app, chosen, "patch", "Apply a bare delta of any format",
                     "mcuota-pack patch app-1.9.0.bin app.delta app-2.0.0.bin", all.patch, patch);

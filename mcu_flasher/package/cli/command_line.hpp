@@ -26,6 +26,7 @@ struct AllOptions {
     DiffOptions diff;
     PatchOptions patch;
     ZipOptions zip;
+    ExtractOptions extract;
 };
 
 /// Adds every command to `app`; parsing then fills `all` and `chosen`.

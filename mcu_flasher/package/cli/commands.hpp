@@ -119,6 +119,7 @@ struct ExtractOptions {
 [[nodiscard]] Result<void> apply(const ApplyOptions& options);
 [[nodiscard]] Result<void> diff(const DiffOptions& options);
 [[nodiscard]] Result<void> patch(const PatchOptions& options);
+[[nodiscard]] Result<void> extract(const ExtractOptions& options);
 [[nodiscard]] Result<void> zip(const ZipOptions& options);
 
 }  // namespace mcuota::pack

@@ -11,6 +11,7 @@
 #include "mcu_flasher/package/artifact.hpp"
 #include "mcu_flasher/package/cli/commands.hpp"
 #include "mcu_flasher/package/cli/files.hpp"
+#include "mcu_flasher/package/cli/foreign.hpp"
 #include "mcu_flasher/package/cli/output.hpp"
 #include "mcu_flasher/package/envelope.hpp"
 #include "mcu_flasher/package/openssl_key.hpp"
@@ -193,7 +194,11 @@ Result<void> inspect(const InspectOptions& options) {
     const auto artifact = package::read_artifact(options.file);
     if (!artifact) return artifact.error();
     const auto package = package::parse(artifact->package);
-    if (!package) return Error(package.error()).while_doing("reading " + options.file);
+    if (!package) {
+        if (artifact->member.empty())
+            if (auto foreign = inspect_foreign(options, artifact->package)) return std::move(*foreign);
+        return Error(package.error()).while_doing("reading " + options.file);
+    }
     if (options.json) {
         boost::json::array entries;
         for (const package::Entry& entry : package->entries)

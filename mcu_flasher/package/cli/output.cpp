@@ -83,6 +83,13 @@ std::string percent_text(double part, double whole) {
     return text;
 }
 
+std::string printable(std::string_view name) {
+    std::string out(name);
+    for (char& c : out)
+        if (c < 0x20 || c >= 0x7F) c = '?';
+    return out;
+}
+
 std::string address_text(std::uint32_t address) {
     char text[16];
     std::snprintf(text, sizeof text, "0x%08X", address);

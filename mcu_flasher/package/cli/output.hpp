@@ -45,6 +45,8 @@ class ProgressBar {
 [[nodiscard]] std::string duration_text(double seconds);
 /// "49.6 %".
 [[nodiscard]] std::string percent_text(double part, double whole);
+/// A name from outside, fit for a terminal: other than printable ASCII becomes "?".
+[[nodiscard]] std::string printable(std::string_view name);
 /// "0x08020000".
 [[nodiscard]] std::string address_text(std::uint32_t address);
 

@@ -9,6 +9,7 @@
 #include "mcu_flasher/package/builder.hpp"
 #include "mcu_flasher/package/cli/commands.hpp"
 #include "mcu_flasher/package/cli/files.hpp"
+#include "mcu_flasher/package/cli/foreign.hpp"
 #include "mcu_flasher/package/cli/output.hpp"
 #include "mcu_flasher/package/rotation_file.hpp"
 
@@ -64,8 +65,11 @@ Result<void> verify(const VerifyOptions& options) {
         if (auto added = keys.add_file(file); !added) return added;
     const auto bases = read_bases(options.bases);
     if (!bases) return bases.error();
-    const auto package = package::open_artifact(options.file);
-    if (!package) return package.error();
+    const auto artifact = package::read_artifact(options.file);
+    if (!artifact) return artifact.error();
+    if (auto liteos = verify_liteos(options, artifact->package)) return std::move(*liteos);
+    const auto package = package::parse(artifact->package);
+    if (!package) return Error(package.error()).while_doing("reading " + options.file);
 
     const auto anchored = rotations_anchored(*package, keys);
     if (!anchored) return anchored.error();

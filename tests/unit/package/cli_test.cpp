@@ -184,8 +184,8 @@ TEST_CASE("every command explains itself with an example", "[pack]") {
     const Pack pack;
     CHECK(pack.good("--version").rfind("mcuota-pack ", 0) == 0);
     CHECK(pack.good("--help").find("Example:") != std::string::npos);
-    for (const std::string command :
-         {"keygen", "create", "merge", "zip", "inspect", "verify", "apply", "diff", "patch", "rotate"})
+    for (const std::string command : {"keygen", "create", "merge", "zip", "inspect", "verify", "apply",
+                                      "diff", "patch", "extract", "rotate"})
         CHECK(pack.good(command + " --help").find("Example:\n  mcuota-pack " + command) != std::string::npos);
 }
 
