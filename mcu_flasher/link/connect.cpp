@@ -28,9 +28,13 @@ void ConnectMachine::start(Channel& channel, Micros now) {
     give_up_at_ = now + options_.timeout_ms * kMicrosPerMs;
     speeds_ = {channel.baud()};
     if (channel.baud() != 0) {
-        // A device that is still in a session listens at its speed, any other at the base speed.
+        // A device that is still in a session listens at its speed, any other at the base speed: first where
+        // it was heard last.
         speeds_ = {options_.wanted_baud};
-        if (options_.wanted_baud != kBaseBaud) speeds_.push_back(kBaseBaud);
+        if (options_.wanted_baud != kBaseBaud) {
+            speeds_.insert(channel.baud() == options_.wanted_baud ? speeds_.end() : speeds_.begin(),
+                           kBaseBaud);
+        }
     }
     hello_sequence_ = channel.next_sequence();
     say_hello(channel, now);

@@ -53,6 +53,9 @@ void FollowMachine::on_frame(Channel& channel, const link::Frame& frame, Micros 
         if (link::decode(frame.body, event) && event.token == token_) {
             step_ = event.step;
             percent_ = event.percent;
+            const bool settled = event.step == link::Step::trial && event.percent == 100;
+            if (settled && stage_ == Stage::waiting) return ask_outcome(channel, now);
+            if (settled) return;  // the question is on its way
         }
         // The loader works and listens to nobody: ask again when it falls silent.
         return start_over(channel, now, kHelloEvery);

@@ -125,6 +125,8 @@ Status init(const Config& config) noexcept {
     agent->started_ms = agent->busy_ms = config.now_ms();
     agent->line.start(config.pclk2_hz, port::kBaudBase);
     agent->line.listen_start(receive_ring);
+    // A gateway that follows an installation waits for this word.
+    agent->server.send_boot(Status::ok);
     return status;
 }
 
@@ -149,7 +151,12 @@ bool on_trial() noexcept {
 
 Status confirm() noexcept {
     if (!agent) return Status::wrong_state;
-    return on_trial() ? agent->target.confirm() : Status::ok;
+    if (!on_trial()) return Status::ok;
+    const Status status = agent->target.confirm();
+    if (status == Status::ok) {
+        agent->server.send_progress(agent->journal.state().token, link::Step::trial, 100);
+    }
+    return status;
 }
 
 }  // namespace mcuota::agent

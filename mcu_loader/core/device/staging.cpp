@@ -16,6 +16,7 @@ constexpr std::uint32_t kStageMagic = 0x3154534D;     // "MST1"
 constexpr std::uint32_t kMarksOffset = 256;
 constexpr std::uint32_t kSpareMarks = 16;
 constexpr std::uint32_t kBlockBytes = 64 * 1024;
+constexpr std::uint32_t kUnitsPerBlockErase = 3;
 constexpr std::uint32_t kLargeRegionBytes = 1024 * 1024;
 
 struct StageHeader {
@@ -78,9 +79,13 @@ std::uint32_t Staging::unit_bytes() const noexcept {
     return storage_.erase_unit_bytes(Region::download, 0);
 }
 
-std::uint32_t Staging::mark_slots() const noexcept {
+std::uint32_t Staging::mark_slots(std::uint32_t units) const noexcept {
     // Each unit once, plus two slots a resume (one spoiled, one mark) for as many resumes as there are units.
-    return 3 * (storage_.size_bytes(Region::download) / unit_bytes()) + kSpareMarks;
+    return 3 * units + kSpareMarks;
+}
+
+std::uint32_t Staging::mark_slots() const noexcept {
+    return mark_slots(round_up(envelope_bytes_, unit_bytes()) / unit_bytes());
 }
 
 std::uint32_t Staging::mark_offset(std::uint32_t slot) const noexcept {
@@ -89,7 +94,8 @@ std::uint32_t Staging::mark_offset(std::uint32_t slot) const noexcept {
 
 std::uint32_t Staging::data_offset() const noexcept {
     const bool large = storage_.size_bytes(Region::download) >= kLargeRegionBytes;
-    return round_up(mark_offset(mark_slots()), large ? kBlockBytes : unit_bytes());
+    return round_up(mark_offset(mark_slots(storage_.size_bytes(Region::download) / unit_bytes())),
+                    large ? kBlockBytes : unit_bytes());
 }
 
 std::uint32_t Staging::capacity_bytes() const noexcept {
@@ -156,7 +162,8 @@ void Staging::mount() noexcept {
 }
 
 Status Staging::begin(const link::Offer& offer, const EnvelopeHead& head) noexcept {
-    envelope_bytes_ = stored_ = next_mark_ = 0;
+    stored_ = next_mark_ = 0;
+    envelope_bytes_ = offer.envelope_bytes;
     StageHeader header{kStageMagic, offer.envelope_bytes, {}, {}, 0};
     std::copy(offer.package_id.begin(), offer.package_id.end(), header.package_id);
     std::copy(offer.head.begin(), offer.head.end(), header.head);
@@ -165,7 +172,10 @@ Status Staging::begin(const link::Offer& offer, const EnvelopeHead& head) noexce
     header.crc = crc32(std::span{bytes}.first(offsetof(StageHeader, crc)));
     std::memcpy(bytes.data(), &header, sizeof header);
 
-    if (const Status status = storage_.erase(Region::download, 0, data_offset()); status != Status::ok) {
+    const std::uint32_t marks_end = round_up(mark_offset(mark_slots()), unit_bytes());
+    envelope_bytes_ = 0;  // until the header stands
+    if (const Status status = storage_.erase(Region::download, 0, erase_step(0, marks_end, data_offset()));
+        status != Status::ok) {
         return status;
     }
     if (const Status status = storage_.program(Region::download, 0, bytes); status != Status::ok) {
@@ -273,10 +283,19 @@ Status Staging::write(std::uint32_t offset, std::span<const std::uint8_t> bytes)
     return Status::ok;
 }
 
+std::uint32_t Staging::erase_step(std::uint32_t begin, std::uint32_t needed_end,
+                                  std::uint32_t block_end) const noexcept {
+    // A 64 KiB block takes as long as three or four of its units.
+    const bool few = needed_end - begin <= kUnitsPerBlockErase * unit_bytes();
+    return (few ? needed_end : block_end) - begin;
+}
+
 Status Staging::erase_ahead(std::uint32_t end) noexcept {
+    const std::uint32_t envelope_end = data_offset() + round_up(envelope_bytes_, unit_bytes());
     while (erased_until_ < end) {
-        const std::uint32_t block_end = std::min(erased_until_ / kBlockBytes * kBlockBytes + kBlockBytes,
-                                                 storage_.size_bytes(Region::download));
+        std::uint32_t block_end = std::min(erased_until_ / kBlockBytes * kBlockBytes + kBlockBytes,
+                                           storage_.size_bytes(Region::download));
+        block_end = erased_until_ + erase_step(erased_until_, envelope_end, block_end);
         board_.feed_watchdog();
         const Status status = storage_.erase(Region::download, erased_until_, block_end - erased_until_);
         if (status != Status::ok) {

@@ -60,6 +60,8 @@ class Staging {
     struct Mark;
     [[nodiscard]] std::uint32_t unit_bytes() const noexcept;
     [[nodiscard]] std::uint32_t data_offset() const noexcept;
+    /// How many marks an envelope of that many units may need; of the present envelope.
+    [[nodiscard]] std::uint32_t mark_slots(std::uint32_t units) const noexcept;
     [[nodiscard]] std::uint32_t mark_slots() const noexcept;
     [[nodiscard]] std::uint32_t mark_offset(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::uint32_t length_of_unit(std::uint32_t unit) const noexcept;
@@ -69,6 +71,9 @@ class Staging {
     [[nodiscard]] Status prove(link::Held& held) noexcept;
     [[nodiscard]] Status store_unit() noexcept;
     [[nodiscard]] Status append_mark(std::uint32_t unit, std::uint32_t crc) noexcept;
+    /// Bytes to erase from `begin` on: up to `needed_end` when that is little, else up to `block_end`.
+    [[nodiscard]] std::uint32_t erase_step(std::uint32_t begin, std::uint32_t needed_end,
+                                           std::uint32_t block_end) const noexcept;
     [[nodiscard]] Status erase_ahead(std::uint32_t end) noexcept;
 
     Storage& storage_;

@@ -118,6 +118,37 @@ TEST_CASE("an installation is followed through resets, progress and the trial to
     CHECK(trial_seen);
 }
 
+TEST_CASE("a device that says it started, and that its image is confirmed, is asked at once",
+          "[link][follow]") {
+    World world;
+    world.target.token = 42;
+    world.target.outcomes = {{Status::in_progress, link::Step::trial, 0, {}},
+                             {Status::ok, link::Step::trial, 100, {}}};
+    Channel channel{0, kBaseBaud};
+    FollowMachine machine{42, {30'000, 5}};
+    // The first hello is lost; the device starts 30 ms later and confirms itself 50 ms after the first
+    // question.
+    world.powered = false;
+    const Micros begin = world.now;
+    Micros asked = 0;
+    bool confirmed = false;
+    world.each_tick = [&] {
+        if (!world.powered && world.now - begin >= 30'000) {
+            world.powered = true;
+            world.boot();
+            world.server->send_boot(Status::ok);
+        }
+        if (asked == 0 && world.target.calls["outcome"] == 1) asked = world.now;
+        if (!confirmed && asked != 0 && world.now - asked >= 50'000) {
+            confirmed = true;
+            world.server->send_progress(42, link::Step::trial, 100);
+        }
+    };
+    REQUIRE(world.run(machine, channel, 60 * kSecond));
+    CHECK(machine.outcome().status == Status::ok);
+    CHECK(world.now - begin < 150'000);
+}
+
 TEST_CASE("an unknown token is an outcome, endless silence is none", "[link][follow]") {
     World world;
     Channel channel{0, kBaseBaud};
