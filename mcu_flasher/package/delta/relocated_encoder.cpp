@@ -65,7 +65,7 @@ std::uint32_t plain_prediction(const Unit& unit) {
 /// whole.
 Bytes relocated(View old_image, std::uint32_t load_address, std::span<const Cover> covers) {
     std::vector<std::uint16_t> order(covers.size());
-    const CoverMap map(covers, order);
+    const CoverMap map(covers, order, static_cast<std::uint32_t>(old_image.size()));
     OldImage old{old_image};
     Predictor<OldImage> predictor(old, static_cast<std::uint32_t>(old_image.size()), load_address, map);
     std::vector<Cover> by_length(covers.begin(), covers.end());

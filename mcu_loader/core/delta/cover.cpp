@@ -15,7 +15,8 @@ bool before(const Cover& a, const Cover& b) noexcept {
 
 }  // namespace
 
-CoverMap::CoverMap(std::span<const Cover> covers, std::span<std::uint16_t> order) noexcept
+CoverMap::CoverMap(std::span<const Cover> covers, std::span<std::uint16_t> order,
+                   std::uint32_t old_bytes) noexcept
     : covers_(covers), order_(order) {
     const std::size_t count = covers.size();
     for (std::size_t i = 0; i < count; ++i)
@@ -38,14 +39,24 @@ CoverMap::CoverMap(std::span<const Cover> covers, std::span<std::uint16_t> order
         const std::uint32_t end = cover.old_pos + cover.length;
         if (end > reach) reach = end;
     }
+    while (old_bytes >> piece_log2_ >= kPieces)
+        ++piece_log2_;
+    std::size_t last = 0;
+    for (std::size_t piece = 0; piece <= kPieces; ++piece) {
+        while (last + 1 < count && covers[order[last + 1] & kIndexMask].old_pos >> piece_log2_ < piece)
+            ++last;
+        first_[piece] = static_cast<std::uint16_t>(last);
+    }
 }
 
 std::uint32_t CoverMap::map(std::uint32_t x) const noexcept {
     if (order_.empty()) return x;
     const Cover* const covers = covers_.data();
     const std::uint16_t* const order = order_.data();
-    std::size_t low = 0;  // last cover that starts at or before x, or the first
-    for (std::size_t count = order_.size(); count > 1;) {
+    // Last cover that starts at or before x, or the first.
+    const std::size_t piece = x >> piece_log2_ < kPieces ? x >> piece_log2_ : kPieces - 1;
+    std::size_t low = first_[piece];
+    for (std::size_t count = first_[piece + 1] + 1U - low; count > 1;) {
         const std::size_t half = count / 2;
         if (covers[order[low + half] & kIndexMask].old_pos <= x) low += half;
         count -= half;

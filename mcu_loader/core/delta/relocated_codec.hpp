@@ -37,7 +37,7 @@ class RelocatedCodec {
     /// failed.
     [[nodiscard]] bool run() noexcept {
         if (!code_covers()) return false;
-        map_ = CoverMap(memory_.covers, memory_.order);
+        map_ = CoverMap(memory_.covers, memory_.order, header_.old_bytes);
         for (const Cover& cover : memory_.covers) {
             if (!code_literals(cover.new_pos) || !code_cover(cover)) return false;
         }
@@ -45,9 +45,10 @@ class RelocatedCodec {
     }
 
   private:
+    // Functions are kept apart (noinline) where their callers would repeat them: flash is short on a device.
     [[nodiscard]] bool failed() const noexcept { return coder_.failed() || out_.failed(); }
 
-    bool code(Bit& context, bool bit) noexcept {
+    [[gnu::noinline]] bool code(Bit& context, bool bit) noexcept {
         const bool got = coder_.code(context.chance(), bit);
         context.learn(got);
         return got;
@@ -59,7 +60,7 @@ class RelocatedCodec {
     }
 
     /// Any number up to 2^32 - 2.
-    std::uint32_t code_number(Golomb& model, std::uint32_t value) noexcept {
+    [[gnu::noinline]] std::uint32_t code_number(Golomb& model, std::uint32_t value) noexcept {
         const std::uint64_t plus_one = std::uint64_t{value} + 1;
         unsigned digits = 0;
         while (digits < 32 && (plus_one >> (digits + 1)) != 0)
@@ -81,7 +82,7 @@ class RelocatedCodec {
         return static_cast<std::uint32_t>(result - 1);
     }
 
-    bool code_covers() noexcept {
+    [[gnu::noinline]] bool code_covers() noexcept {
         std::uint32_t old_end = 0, new_end = 0;
         for (Cover& cover : memory_.covers) {
             const std::uint32_t gap = code_number(m_.gap, cover.new_pos - new_end);
@@ -106,7 +107,7 @@ class RelocatedCodec {
         return true;
     }
 
-    bool code_literals(std::uint32_t end) noexcept {
+    [[gnu::noinline]] bool code_literals(std::uint32_t end) noexcept {
         while (out_.position() < end) {
             out_.put(code_literal(static_cast<std::uint8_t>(out_.actual(1))), 1);
             if (failed()) return false;
@@ -230,7 +231,7 @@ class RelocatedCodec {
                                                    (negative ? 0U - size : size));
     }
 
-    void code_call(const Unit& unit) noexcept {
+    [[gnu::noinline]] void code_call(const Unit& unit) noexcept {
         std::uint32_t first = unit.old_value & 0xFFFFU, second = unit.old_value >> 16;
         const std::uint32_t word = out_.actual(4);
         const bool kept = thumb::same_call(first, second, word & 0xFFFFU, word >> 16);
@@ -252,7 +253,7 @@ class RelocatedCodec {
         previous_ = second;
     }
 
-    void code_pointer(const Unit& unit) noexcept {
+    [[gnu::noinline]] void code_pointer(const Unit& unit) noexcept {
         const auto change = static_cast<std::int32_t>(out_.actual(4) - unit.predicted);
         LearnedTarget& learned = find_target(1, unit.old_value);
         if (code_target_off(1, learned, change != learned.change)) code_target_change(1, learned, change);
@@ -279,7 +280,7 @@ class RelocatedCodec {
         }
     }
 
-    void code_halfword(std::uint32_t old_value, std::uint32_t predicted) noexcept {
+    [[gnu::noinline]] void code_halfword(std::uint32_t old_value, std::uint32_t predicted) noexcept {
         const std::uint32_t actual = out_.actual(2);
         Learned& alone = find(memory_.halfwords, header_.halfword_log2, old_value);
         Learned& paired = find(memory_.pairs, header_.pair_log2, old_value | previous_ << 16);
@@ -301,7 +302,8 @@ class RelocatedCodec {
         out_.put((predicted + static_cast<std::uint16_t>(change)) & 0xFFFFU, 2);
     }
 
-    std::int16_t code_change(const Learned& alone, const Learned& paired, std::int16_t actual) noexcept {
+    [[gnu::noinline]] std::int16_t code_change(const Learned& alone, const Learned& paired,
+                                               std::int16_t actual) noexcept {
         if (paired.change != 0 && code(m_.change_as_pair[paired.tag_state & 3U], actual == paired.change))
             return paired.change;
         if (alone.change != 0 && alone.change != paired.change &&
@@ -316,7 +318,7 @@ class RelocatedCodec {
         return static_cast<std::int16_t>(negative ? 0U - size : size);
     }
 
-    void code_byte(std::uint32_t old_value) noexcept {
+    [[gnu::noinline]] void code_byte(std::uint32_t old_value) noexcept {
         const auto actual = static_cast<std::uint8_t>(out_.actual(1));
         std::uint32_t change = static_cast<std::uint8_t>(actual - old_value);
         const bool changed = code(m_.byte_flag[history_ & 7U], change != 0);

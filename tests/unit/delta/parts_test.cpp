@@ -15,7 +15,7 @@ TEST_CASE("a place goes where the longest cover around it went, else where the n
     const std::array<Cover, 5> covers{
         {{100, 0, 50}, {300, 50, 20}, {120, 70, 10}, {500, 80, 100}, {290, 180, 60}}};
     std::array<std::uint16_t, 5> order{};
-    const CoverMap where(covers, order);
+    const CoverMap where(covers, order, 1000);
     struct Row {
         std::uint32_t old_pos, new_pos;
     };
@@ -24,7 +24,7 @@ TEST_CASE("a place goes where the longest cover around it went, else where the n
         INFO("old " << row.old_pos);
         CHECK(where.map(row.old_pos) == row.new_pos);
     }
-    CHECK(CoverMap({}, {}).map(77) == 77);
+    CHECK(CoverMap({}, {}, 100).map(77) == 77);
 }
 
 TEST_CASE("the cover map agrees with looking at every cover", "[delta]") {
@@ -34,7 +34,7 @@ TEST_CASE("the cover map agrees with looking at every cover", "[delta]") {
         for (Cover& cover : covers)
             cover = {random() % 1000, random() % 1000, 1 + random() % 60};
         std::vector<std::uint16_t> order(covers.size());
-        const CoverMap where(covers, order);
+        const CoverMap where(covers, order, 1000);
         for (unsigned n = 0; n < 50; ++n) {
             const std::uint32_t x = random() % 1100;
             const std::uint32_t moved = where.map(x) - x;
