@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mcu_flasher/package/builder.hpp"
+#include "mcu_flasher/package/envelope.hpp"
 #include "mcu_loader/core/device/staging.hpp"
 #include "mcu_loader/core/little_endian.hpp"
 #include "mcu_loader/core/rotation.hpp"
@@ -161,7 +162,7 @@ void run_envelope_head(View input) {
 
 std::vector<Bytes> envelope_head_seeds() {
     const package::Package made = small_package("pump-3");
-    const Bytes envelope = package::make_envelope(made.entries[0], 0);
+    const Bytes envelope = package::make_envelope(made.entries[0], 0).bytes;
     Bytes out(envelope.begin(), envelope.begin() + link::kEnvelopeHeadBytes);
     out.resize(out.size() + 4);
     store_u32(&out[link::kEnvelopeHeadBytes], static_cast<std::uint32_t>(envelope.size()));

@@ -50,25 +50,34 @@ Bytes damaged(Bytes bytes, std::mt19937& random) {
     return bytes;
 }
 
+/// Runs a target on its seeds, on regressions and, each of them `damages` times, on damaged ones.
+void run_all(const Target& target, unsigned damages) {
+    std::vector<Bytes> inputs = target.seeds();
+    REQUIRE_FALSE(inputs.empty());
+    for (const Bytes& input : regressions(target.name))
+        inputs.push_back(input);
+    inputs.emplace_back();
+    std::mt19937 random(1);
+    for (const Bytes& input : inputs) {
+        target.run(input);
+        for (unsigned n = 0; n < damages; ++n)
+            target.run(damaged(input, random));
+    }
+    SUCCEED("a broken promise would have ended the program");
+}
+
 }  // namespace
 
 TEST_CASE("every target runs on its seeds, on regressions and on damaged seeds", "[fuzz]") {
-    for (const Target& target : targets()) {
+    for (const Target& target : targets())
         SECTION(std::string(target.name)) {
-            std::vector<Bytes> inputs = target.seeds();
-            REQUIRE_FALSE(inputs.empty());
-            for (const Bytes& input : regressions(target.name))
-                inputs.push_back(input);
-            inputs.push_back({});
-            std::mt19937 random(1);
-            for (const Bytes& input : inputs) {
-                target.run(input);
-                for (unsigned n = 0; n < 60; ++n)
-                    target.run(damaged(input, random));
-            }
+            run_all(target, 60);
         }
-    }
-    SUCCEED("a broken promise would have ended the program");
+}
+
+TEST_CASE("decoders run on whole and damaged payloads", "[.][valgrind]") {
+    for (const std::string_view name : {"hdiffsf20", "hdiff13", "relocated", "lzma", "manifest", "container"})
+        run_all(*find(name), 8);
 }
 
 TEST_CASE("regression inputs belong to a target", "[fuzz]") {

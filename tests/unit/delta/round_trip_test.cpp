@@ -94,6 +94,17 @@ TEST_CASE("a mebibyte of noise grows by less than a thousandth where it may be s
     }
 }
 
+TEST_CASE("a mebibyte of noise and another one make a delta of any format, however useless", "[delta]") {
+    const Bytes from = random_bytes(1 << 20, 21), to = random_bytes(1 << 20, 22);
+    for (const Format format : kAllFormats) {
+        INFO(to_string(format));
+        const auto delta = encode(format, from, to);
+        REQUIRE(delta.ok());
+        CHECK(*decode(from, delta->bytes) == to);
+        CHECK(delta->bytes.size() < to.size() + to.size() / 50);
+    }
+}
+
 TEST_CASE("sixteen mebibytes of files with much in common come back", "[delta]") {
     Bytes from = random_bytes(1 << 16, 4);
     from.resize(16U << 20, 0x20);
