@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "mcu_loader/core/device/defects.hpp"
 #include "mcu_loader/core/device/package_check.hpp"
 #include "mcu_loader/core/device/unit_io.hpp"
 #include "mcu_loader/core/little_endian.hpp"
@@ -31,7 +32,7 @@ void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) n
 void Installer::plan_units(std::uint32_t image_bytes) noexcept {
     unit_count_ = 0;
     // A unit that was in flight is written again whatever it reads now: its cells may be marginal.
-    std::uint32_t clean = ~journal_.state().dirty_units;
+    std::uint32_t clean = has_defect(Defect::dirty_bits_forgotten) ? ~0U : ~journal_.state().dirty_units;
     for (std::uint32_t offset = 0; offset < image_bytes && unit_count_ < kRunningUnitsMax;) {
         const std::uint32_t bytes = parts_.storage.erase_unit_bytes(Region::running, offset);
         units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), (clean & 1U) != 0};
@@ -334,6 +335,10 @@ Status Installer::install() noexcept {
     if (const Status status = check(base); status != Status::ok) {
         return status;
     }
+    if (has_defect(Defect::erase_before_rehearsal) && journal_.state().phase != Phase::applying) {
+        static_cast<void>(
+            parts_.storage.erase(Region::running, 0, parts_.storage.erase_unit_bytes(Region::running, 0)));
+    }
     if (const Status status = rehearse(base); status != Status::ok) {
         return status;
     }
@@ -394,7 +399,8 @@ Status Installer::check_backup() noexcept {
     if (status != Status::ok) {
         return status;
     }
-    return sink.finish() == manifest.image_sha256 ? Status::ok : Status::backup_damaged;
+    const bool whole = sink.finish() == manifest.image_sha256 || has_defect(Defect::backup_unchecked);
+    return whole ? Status::ok : Status::backup_damaged;
 }
 
 Status Installer::write_back() noexcept {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "mcu_loader/core/crc32.hpp"
+#include "mcu_loader/core/device/defects.hpp"
 
 namespace mcuota::device {
 namespace {
@@ -126,8 +127,9 @@ void encode(std::uint32_t sequence, const State& state, RecordBytes& out) noexce
 /// Whether `bytes` is a sealed record this code understands.
 bool decode(const RecordBytes& bytes, JournalRecord& record, State& state) noexcept {
     std::memcpy(&record, bytes.data(), sizeof record);
-    if (record.format != kFormat || record.sequence == 0 ||
-        record.crc != crc32(std::span{bytes}.first(kSealedBytes))) {
+    const bool sealed =
+        record.crc == crc32(std::span{bytes}.first(kSealedBytes)) || has_defect(Defect::journal_unsealed);
+    if (record.format != kFormat || record.sequence == 0 || !sealed) {
         return false;
     }
     state.phase = static_cast<Phase>(record.phase);
@@ -170,7 +172,10 @@ struct Journal::Scan {
     std::uint32_t slot{0};
     std::uint32_t used_slots{0};  ///< up to and with the last slot that is not blank
     std::uint32_t torn_slot{0};   ///< the last that is neither blank, spoiled nor sealed, plus 1; 0: none
+    bool torn_first{false};       ///< slot 0 is such a one
     bool firm{false};
+    std::uint32_t firm_sequence{0};  ///< highest of a firm record; 0: none
+    std::uint32_t firm_slot{0};
 };
 
 std::uint32_t Journal::slots() const noexcept {
@@ -194,11 +199,19 @@ Status Journal::scan(Region region, Scan& out) noexcept {
             const bool spoiled =
                 std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
             out.torn_slot = spoiled ? out.torn_slot : slot + 1;
-        } else if (record.sequence > out.sequence) {
+            out.torn_first = out.torn_first || (slot == 0 && !spoiled);
+            continue;
+        }
+        const bool firm = record.firm != kBlankWord;
+        if (firm && record.sequence > out.firm_sequence) {
+            out.firm_sequence = record.sequence;
+            out.firm_slot = slot;
+        }
+        if (record.sequence > out.sequence) {
             out.state = state;
             out.sequence = record.sequence;
             out.slot = slot;
-            out.firm = record.firm != kBlankWord;
+            out.firm = firm;
         }
     }
     return Status::ok;
@@ -211,34 +224,30 @@ Status Journal::mount() noexcept {
         return Status::journal_failed;
     }
     const Scan& newest = b.sequence > a.sequence ? b : a;
-    torn_slot_ = 0;
+    torn_slot_ = weak_firm_slot_ = 0;
     state_ = newest.state;
     sequence_ = newest.sequence;
     if (sequence_ == 0) {
         // Nothing sealed: the first record goes to flag_a, after an erase, whatever is there now.
-        newest_region_ = write_region_ = Region::flag_b;
+        newest_region_ = firm_region_ = write_region_ = Region::flag_b;
         next_slot_ = slots();
         next_sequence_ = 1;
         doubtful_ = void_first_ = false;
-        torn_region_ = Region::flag_a;
-        torn_slot_ = a.torn_slot == 1 ? 1 : 0;
+        torn_other_ = a.torn_first;  // a first record that did not come about
         return Status::ok;
     }
     newest_region_ = write_region_ = &newest == &b ? Region::flag_b : Region::flag_a;
     next_slot_ = newest.used_slots;
     next_sequence_ = newest.sequence + (newest.used_slots - newest.slot);
+    const Scan& firm = b.firm_sequence > a.firm_sequence ? b : a;
+    firm_region_ = firm.firm_sequence == 0 ? newest_region_ : &firm == &b ? Region::flag_b : Region::flag_a;
+    weak_firm_slot_ = firm.firm_sequence == 0 ? 0 : firm.firm_slot + 1;
     doubtful_ = !newest.firm;
     void_first_ = true;
-    // Behind the newest record, or alone in the other sector after an erase: a record that did not come
-    // about.
+    // What became of a record in flight: behind the newest one, or first in the other sector after its erase.
     const Scan& older = &newest == &b ? a : b;
-    if (newest.torn_slot > newest.slot + 1) {
-        torn_region_ = newest_region_;
-        torn_slot_ = newest.torn_slot;
-    } else if (newest.used_slots == slots() && older.sequence == 0 && older.torn_slot == 1) {
-        torn_region_ = opposite(newest_region_);
-        torn_slot_ = older.torn_slot;
-    }
+    torn_slot_ = newest.torn_slot > newest.slot + 1 ? newest.torn_slot : 0;
+    torn_other_ = older.sequence == 0 && older.torn_first;
     return Status::ok;
 }
 
@@ -246,23 +255,42 @@ Status Journal::settle() noexcept {
     if (doubtful_) {
         return append(state_);
     }
-    if (torn_slot_ != 0) {
-        // It may read as a record at a later start, and tell another story than the one told now. A slot that
-        // takes no zeros is passed over: append() copes with it.
-        const std::uint32_t slot = torn_slot_ - 1;
-        torn_slot_ = 0;
-        spoil(torn_region_, slot);
-    }
+    spoil_torn();
     return Status::ok;
 }
 
+/// Remains of a record may read as a whole one at a later start, and tell another story than the one told
+/// now.
+void Journal::spoil_torn() noexcept {
+    if (torn_slot_ != 0) {
+        spoil(newest_region_, torn_slot_ - 1);
+    }
+    if (torn_other_) {
+        spoil(opposite(newest_region_), 0);
+    }
+    torn_slot_ = 0;
+    torn_other_ = false;
+}
+
+/// In two steps: where all of a slot reads zero, the first step was complete, so it never reads as a record
+/// or blank again. A slot that takes no zeros is passed over: append() copes with it.
 void Journal::spoil(Region region, std::uint32_t slot) noexcept {
-    const std::array<std::uint8_t, kJournalRecordBytes> zeros{};
-    static_cast<void>(
-        storage_.program(region, slot * static_cast<std::uint32_t>(kJournalRecordBytes), zeros));
+    const std::array<std::uint8_t, kBodyBytes> zeros{};
+    const std::uint32_t offset = slot * static_cast<std::uint32_t>(kJournalRecordBytes);
+    static_cast<void>(storage_.program(region, offset, zeros));
+    static_cast<void>(program_firm(region, slot));
+}
+
+Status Journal::program_firm(Region region, std::uint32_t slot) noexcept {
+    const std::array<std::uint8_t, sizeof(JournalRecord::firm)> firm{};
+    return storage_.program(region, static_cast<std::uint32_t>(slot * kJournalRecordBytes + kBodyBytes),
+                            firm);
 }
 
 Status Journal::make_room() noexcept {
+    // No slot is used while the one before it could still read blank: so at most one slot is in doubt, and it
+    // is the last that does not read blank or the first that does.
+    spoil_torn();
     if (void_first_ && next_slot_ < slots()) {
         // The slot reads blank but a record may have been in flight there: zeros are safe over anything, a
         // record is not.
@@ -273,7 +301,13 @@ Status Journal::make_room() noexcept {
     if (next_slot_ < slots()) {
         return Status::ok;
     }
-    write_region_ = opposite(newest_region_);
+    // Never the sector with the newest firm record, even when newer ones in doubt fill the other. Its mark
+    // may have been in flight: it must read as firm ever after before the other sector goes.
+    if (weak_firm_slot_ != 0) {
+        static_cast<void>(program_firm(firm_region_, weak_firm_slot_ - 1));
+        weak_firm_slot_ = 0;
+    }
+    write_region_ = opposite(firm_region_);
     next_slot_ = 0;
     return storage_.erase(write_region_, 0, storage_.erase_unit_bytes(write_region_, 0));
 }
@@ -282,6 +316,10 @@ Status Journal::write_record(const State& next) noexcept {
     RecordBytes bytes;
     encode(next_sequence_, next, bytes);
     const std::uint32_t offset = next_slot_ * static_cast<std::uint32_t>(kJournalRecordBytes);
+    if (has_defect(Defect::journal_unsealed)) {
+        std::fill(bytes.begin() + kBodyBytes, bytes.end(), std::uint8_t{0});
+        return storage_.program(write_region_, offset, bytes);
+    }
     // The first word alone, before the rest: whatever a record in flight reads like later, its slot does not
     // read blank, so settle() finds it.
     const auto opening = std::span{bytes}.first(kOpeningBytes);
@@ -294,8 +332,7 @@ Status Journal::write_record(const State& next) noexcept {
         status != Status::ok) {
         return status;
     }
-    const std::array<std::uint8_t, sizeof(JournalRecord::firm)> firm{};
-    return storage_.program(write_region_, offset + static_cast<std::uint32_t>(kBodyBytes), firm);
+    return program_firm(write_region_, next_slot_);
 }
 
 Status Journal::append(const State& next) noexcept {
@@ -312,7 +349,8 @@ Status Journal::append(const State& next) noexcept {
         if (status == Status::ok) {
             state_ = wanted;
             sequence_ = written;
-            newest_region_ = write_region_;
+            newest_region_ = firm_region_ = write_region_;
+            weak_firm_slot_ = 0;
             doubtful_ = false;
             return Status::ok;
         }

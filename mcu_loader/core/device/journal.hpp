@@ -101,18 +101,22 @@ class Journal {
     [[nodiscard]] Status write_record(const State& next) noexcept;
     /// Programs zeros over a slot: safe whatever stands there.
     void spoil(Region region, std::uint32_t slot) noexcept;
+    void spoil_torn() noexcept;
+    [[nodiscard]] Status program_firm(Region region, std::uint32_t slot) noexcept;
     void use_slot() noexcept { ++next_slot_, ++next_sequence_; }
 
     Storage& storage_;
     State state_{};
     std::uint32_t sequence_{0};
-    Region newest_region_{Region::flag_b};  ///< holds the newest record; the other one is erased at roll-over
+    Region newest_region_{Region::flag_b};  ///< holds the newest record
+    Region firm_region_{Region::flag_b};    ///< holds the newest firm one; the other is erased at roll-over
     Region write_region_{Region::flag_b};
     std::uint32_t next_slot_{0};      ///< slots and sequence numbers advance together: a torn record's
     std::uint32_t next_sequence_{1};  ///< number is never given to another record
     std::uint8_t reset_cause_{0};
-    std::uint32_t torn_slot_{0};  ///< a slot to spoil in settle(), plus 1; 0: none
-    Region torn_region_{Region::flag_b};
+    std::uint32_t torn_slot_{0};       ///< behind the newest record, to be spoiled, plus 1; 0: none
+    std::uint32_t weak_firm_slot_{0};  ///< in firm_region_: its mark may have been in flight, plus 1; 0: not
+    bool torn_other_{false};           ///< slot 0 of the other sector is to be spoiled
     bool doubtful_{false};
     bool void_first_{false};  ///< next_slot_ may have been in flight although it reads blank: spoil it first
 };

@@ -63,8 +63,9 @@ Status parse_envelope_head(std::span<const std::uint8_t, link::kEnvelopeHeadByte
 struct Staging::Mark {
     std::uint32_t unit;
     std::uint32_t data_crc;
-    std::uint32_t seal;  // CRC of unit, data_crc and the stage header's CRC
-    std::uint32_t zero;  // makes a mark differ from blank flash whatever the rest says
+    std::uint32_t seal;     // CRC of unit, data_crc and the stage header's CRC
+    std::uint16_t opening;  // zero, programmed first: a mark in flight does not read blank
+    std::uint16_t end;      // stays blank; zero only in a spoiled slot, programmed last
     [[nodiscard]] std::uint32_t seal_for(std::uint32_t salt) const noexcept {
         const std::array<std::uint32_t, 3> words{unit, data_crc, salt};
         std::array<std::uint8_t, sizeof words> bytes;
@@ -129,11 +130,17 @@ bool Staging::read_header() noexcept {
     return true;
 }
 
-Status Staging::read_mark(std::uint32_t slot, Mark& mark, bool& blank) noexcept {
+Status Staging::read_mark(std::uint32_t slot, Mark& mark, MarkSlot& kind) noexcept {
     std::array<std::uint8_t, sizeof(Mark)> bytes;
     const Status status = storage_.read(Region::download, mark_offset(slot), bytes);
     std::memcpy(&mark, bytes.data(), sizeof mark);
-    blank = std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0xFF; });
+    const auto all = [&](std::uint8_t value) {
+        return std::all_of(bytes.begin(), bytes.end(), [=](std::uint8_t byte) { return byte == value; });
+    };
+    kind = all(0xFF)                           ? MarkSlot::blank
+           : all(0)                            ? MarkSlot::spoiled
+           : mark.seal == mark.seal_for(salt_) ? MarkSlot::mark
+                                               : MarkSlot::torn;
     return status;
 }
 
@@ -147,14 +154,14 @@ void Staging::mount() noexcept {
     std::uint32_t units = 0;
     for (std::uint32_t slot = 0; slot < mark_slots(); ++slot) {
         Mark mark{};
-        bool blank = true;
-        if (read_mark(slot, mark, blank) != Status::ok) {
+        MarkSlot kind{};
+        if (read_mark(slot, mark, kind) != Status::ok) {
             break;
         }
-        if (!blank) {
+        if (kind != MarkSlot::blank) {
             next_mark_ = slot + 1;
         }
-        if (!blank && mark.unit == units && mark.seal == mark.seal_for(salt_)) {
+        if (kind == MarkSlot::mark && mark.unit == units) {
             ++units;
         }
     }
@@ -172,6 +179,9 @@ Status Staging::begin(const link::Offer& offer, const EnvelopeHead& head) noexce
     header.crc = crc32(std::span{bytes}.first(offsetof(StageHeader, crc)));
     std::memcpy(bytes.data(), &header, sizeof header);
 
+    // The old header first: an erase in flight may leave it, and its marks, as they were.
+    const StageHeaderBytes zeros{};
+    static_cast<void>(storage_.program(Region::download, 0, zeros));
     const std::uint32_t marks_end = round_up(mark_offset(mark_slots()), unit_bytes());
     envelope_bytes_ = 0;  // until the header stands
     if (const Status status = storage_.erase(Region::download, 0, erase_step(0, marks_end, data_offset()));
@@ -197,11 +207,11 @@ Status Staging::prove(link::Held& held) noexcept {
     std::uint32_t last_crc = 0;
     for (std::uint32_t slot = 0; slot < next_mark_ && bytes_proven < envelope_bytes_; ++slot) {
         Mark mark{};
-        bool blank = true;
-        if (const Status status = read_mark(slot, mark, blank); status != Status::ok) {
+        MarkSlot kind{};
+        if (const Status status = read_mark(slot, mark, kind); status != Status::ok) {
             return status;
         }
-        if (mark.unit != proven || mark.seal != mark.seal_for(salt_)) {
+        if (kind != MarkSlot::mark || mark.unit != proven) {
             continue;
         }
         const std::span<std::uint8_t> data = std::span{unit_}.first(length_of_unit(proven));
@@ -209,18 +219,24 @@ Status Staging::prove(link::Held& held) noexcept {
             return status;
         }
         board_.feed_watchdog();
-        if (crc32(data) == mark.data_crc) {
-            hash.update(data);
-            bytes_proven += static_cast<std::uint32_t>(data.size());
-            ++proven;
-            last_crc = mark.data_crc;
+        if (crc32(data) != mark.data_crc) {
+            spoil_mark(slot);  // it must not speak for what is written there next
+            continue;
         }
+        hash.update(data);
+        bytes_proven += static_cast<std::uint32_t>(data.size());
+        ++proven;
+        last_crc = mark.data_crc;
     }
     stored_ = bytes_proven;
     held.held_sha256 = hash.digest();
     // The last mark may have been in flight when power went, and read otherwise next time: what is promised
     // now must be found by the loader later. A fresh copy is firm.
-    return void_mark_ && proven > 0 ? append_mark(proven - 1, last_crc) : Status::ok;
+    if (!void_mark_) {
+        return Status::ok;
+    }
+    settle_marks();
+    return proven > 0 ? append_mark(proven - 1, last_crc) : Status::ok;
 }
 
 Status Staging::offer(const link::Offer& offer, link::Held& held) noexcept {
@@ -331,21 +347,47 @@ Status Staging::store_unit() noexcept {
     return Status::ok;
 }
 
-Status Staging::append_mark(std::uint32_t unit, std::uint32_t crc) noexcept {
-    if (void_mark_ && next_mark_ < mark_slots()) {
-        // Reads blank, but a mark may have been in flight there when power went.
-        const std::array<std::uint8_t, sizeof(Mark)> zeros{};
-        static_cast<void>(storage_.program(Region::download, mark_offset(next_mark_++), zeros));
+/// The last mark that does not read blank, or the slot behind it, may have been in flight when power went: no
+/// slot is used before these are out of doubt, and no unit is erased while a mark may still speak for it.
+void Staging::settle_marks() noexcept {
+    Mark mark{};
+    MarkSlot kind{};
+    if (next_mark_ > 0 && read_mark(next_mark_ - 1, mark, kind) == Status::ok && kind != MarkSlot::mark &&
+        kind != MarkSlot::spoiled) {
+        spoil_mark(next_mark_ - 1);
+    }
+    if (next_mark_ < mark_slots()) {
+        spoil_mark(next_mark_++);
     }
     void_mark_ = false;
+}
+
+/// In two steps: where a slot reads zero, the first was complete, so it never reads as a mark or blank again.
+void Staging::spoil_mark(std::uint32_t slot) noexcept {
+    const std::array<std::uint8_t, sizeof(Mark)> zeros{};
+    const std::uint32_t begin = mark_offset(slot);
+    constexpr std::uint32_t kEnd = offsetof(Mark, end);
+    static_cast<void>(storage_.program(Region::download, begin, std::span{zeros}.first(kEnd)));
+    static_cast<void>(storage_.program(Region::download, begin + kEnd, std::span{zeros}.subspan(kEnd)));
+}
+
+Status Staging::append_mark(std::uint32_t unit, std::uint32_t crc) noexcept {
     if (next_mark_ >= mark_slots()) {
         return Status::out_of_range;
     }
-    Mark mark{unit, crc, 0, 0};
+    Mark mark{unit, crc, 0, 0, 0xFFFF};
     mark.seal = mark.seal_for(salt_);
     std::array<std::uint8_t, sizeof(Mark)> bytes;
     std::memcpy(bytes.data(), &mark, sizeof mark);
-    return storage_.program(Region::download, mark_offset(next_mark_++), bytes);
+    const std::uint32_t begin = mark_offset(next_mark_++);
+    constexpr std::uint32_t kOpening = offsetof(Mark, opening);
+    constexpr std::uint32_t kOpeningBytes = sizeof(Mark::opening);
+    if (const Status status = storage_.program(Region::download, begin + kOpening,
+                                               std::span{bytes}.subspan(kOpening, kOpeningBytes));
+        status != Status::ok) {
+        return status;
+    }
+    return storage_.program(Region::download, begin, std::span{bytes}.first(kOpening));
 }
 
 void Staging::close() noexcept {

@@ -58,6 +58,7 @@ class Staging {
 
   private:
     struct Mark;
+    enum class MarkSlot : std::uint8_t { blank, spoiled, mark, torn };
     [[nodiscard]] std::uint32_t unit_bytes() const noexcept;
     [[nodiscard]] std::uint32_t data_offset() const noexcept;
     /// How many marks an envelope of that many units may need; of the present envelope.
@@ -66,7 +67,9 @@ class Staging {
     [[nodiscard]] std::uint32_t mark_offset(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::uint32_t length_of_unit(std::uint32_t unit) const noexcept;
     [[nodiscard]] bool read_header() noexcept;
-    [[nodiscard]] Status read_mark(std::uint32_t slot, Mark& mark, bool& blank) noexcept;
+    [[nodiscard]] Status read_mark(std::uint32_t slot, Mark& mark, MarkSlot& kind) noexcept;
+    void settle_marks() noexcept;
+    void spoil_mark(std::uint32_t slot) noexcept;
     [[nodiscard]] Status begin(const link::Offer& offer, const EnvelopeHead& head) noexcept;
     [[nodiscard]] Status prove(link::Held& held) noexcept;
     [[nodiscard]] Status store_unit() noexcept;

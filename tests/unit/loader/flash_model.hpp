@@ -172,6 +172,8 @@ class FlashModel final : public device::Storage {
     [[nodiscard]] std::uint32_t wear(Region region, std::uint32_t offset) const noexcept;
     /// What real flash would not have forgiven; empty in a sound program.
     [[nodiscard]] const std::string& violation() const noexcept { return violation_; }
+    /// Whether the region lies in a chip that a reset of the microcontroller does not stop.
+    [[nodiscard]] bool own_chip(Region region) const noexcept { return cells(region).layout().own_chip; }
     /// Bytes as they are, for tests that look behind the curtain or damage something.
     [[nodiscard]] std::span<std::uint8_t> raw(Region region) noexcept { return cells(region).raw(); }
 

@@ -229,6 +229,9 @@ JobEnd TestDevice::perform(const GatewayJob& job) {
         power_up();
         if (power.run([&] { one_start(job, end); }) == Power::End::cut) {
             lose(power.cause());
+            if (after_cut) {
+                after_cut();
+            }
         }
     }
     if (end.trouble.empty() && !flash.violation().empty()) {

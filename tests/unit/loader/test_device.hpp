@@ -112,6 +112,8 @@ class TestDevice {
 
     /// Most starts perform() waits through.
     unsigned starts_max{40};
+    /// Called by perform() after each cut, before power returns. Not copied.
+    std::function<void()> after_cut;
 
     /// Power went (or the watchdog bit) inside `operation` of the flash: what is left is there at the next
     /// start.
