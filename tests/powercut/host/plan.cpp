@@ -1,0 +1,86 @@
+// The rows of both plans.
+#include "tests/powercut/host/plan.hpp"
+
+namespace mcuota::powercut {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class PlanWriter {
+  public:
+    explicit PlanWriter(std::uint32_t seed) : seed_{seed} {}
+
+    /// Rows for every combination that is one (make_case() decides).
+    void add(Mode mode, const Names& scenarios, const Names& geometries, const Names& sizes,
+             std::uint64_t every, std::uint64_t trials = 0) {
+        for (const std::string& geometry : geometries) {
+            for (const std::string& scenario : scenarios) {
+                for (const std::string& size : sizes) {
+                    const bool fill = size.starts_with("fill");
+                    const bool any_size = scenario == "full" || scenario == "lzma";
+                    if (fill == (scenario == "rollover") && (fill || any_size || size == "usual")) {
+                        SweepOptions options;
+                        options.mode = mode;
+                        options.seed = seed_;
+                        options.every = every;
+                        options.trials = trials;
+                        rows_.push_back({scenario, geometry, size, options});
+                    }
+                }
+            }
+        }
+    }
+    [[nodiscard]] std::vector<PlanRow> take() { return std::move(rows_); }
+
+  private:
+    std::uint32_t seed_;
+    std::vector<PlanRow> rows_;
+};
+
+const Names kSmall{"small"};
+const Names kTiny{"small", "banks", "odd", "internal"};
+const Names kReal{"f429", "f429-dual", "f429-2m"};
+const Names kUsual{"usual"};
+const Names kFills{"fill0", "fill1", "fill2", "fill3", "fill4", "fill5", "fill6", "fill7"};
+
+}  // namespace
+
+const char* name(Mode mode) {
+    switch (mode) {
+        case Mode::single:
+            return "single";
+        case Mode::pairs:
+            return "pairs";
+        case Mode::random:
+            return "random";
+        case Mode::brown_out:
+            return "brown-out";
+    }
+    return "?";
+}
+
+std::vector<PlanRow> short_plan(std::uint32_t seed) {
+    PlanWriter plan{seed};
+    plan.add(Mode::single, scenario_names(), kSmall, size_names(), 1);
+    plan.add(Mode::single, {"full", "relocated", "first", "revert", "rollback", "staging"},
+             {"odd", "internal"}, kUsual, 1);
+    plan.add(Mode::single, {"full", "relocated", "revert"}, kReal, kUsual, 29);
+    plan.add(Mode::pairs, {"full", "revert"}, kSmall, kUsual, 29);
+    plan.add(Mode::random, scenario_names(), kTiny, {"usual", "fill3"}, 1, 60);
+    plan.add(Mode::brown_out, scenario_names(), kTiny, {"usual", "fill6"}, 1, 20);
+    return plan.take();
+}
+
+std::vector<PlanRow> long_plan(std::uint32_t seed) {
+    PlanWriter plan{seed};
+    plan.add(Mode::single, scenario_names(), kTiny, size_names(), 1);
+    plan.add(Mode::single, scenario_names(), kReal, kUsual, 1);
+    plan.add(Mode::single, {"full", "lzma"}, kReal, {"1", "sector-1", "sector", "sector+1", "max", "max+1"},
+             61);
+    plan.add(Mode::pairs, scenario_names(), kTiny, {"usual", "fill2", "fill5"}, 1);
+    plan.add(Mode::random, scenario_names(), kTiny, {"usual", "fill3", "fill4"}, 1, 3000);
+    plan.add(Mode::brown_out, scenario_names(), kTiny, {"usual", "fill1", "fill6"}, 1, 1000);
+    return plan.take();
+}
+
+}  // namespace mcuota::powercut

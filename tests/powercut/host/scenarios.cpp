@@ -1,0 +1,288 @@
+// Builds the cases: images, packages with host-encoded payloads, devices brought to where the job begins.
+#include "tests/powercut/host/scenarios.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+
+#include "mcu_flasher/package/delta/delta.hpp"
+
+namespace mcuota::powercut {
+namespace {
+
+using device::Region;
+using test::Bytes;
+using test::PackageSpec;
+using test::TestDevice;
+using test::TestPackage;
+
+constexpr std::uint64_t kFirstToken = 0x1000;
+constexpr std::uint64_t kEarlierToken = 76;
+constexpr std::uint64_t kToken = 77;
+constexpr std::uint64_t kNextToken = 78;
+
+struct Kind {
+    const char* scenario;
+    PayloadKind kind;
+};
+constexpr std::array kKinds{Kind{"full", PayloadKind::raw},
+                            Kind{"lzma", PayloadKind::lzma},
+                            Kind{"lzma-thumb", PayloadKind::lzma_thumb},
+                            Kind{"hdiffsf20", PayloadKind::hdiffsf20},
+                            Kind{"hdiff13", PayloadKind::hdiff13},
+                            Kind{"relocated", PayloadKind::relocated},
+                            Kind{"patch", PayloadKind::hdiffsf20}};
+
+/// The old image with some bytes changed, some put in, and cut or grown to `size`: what a delta is for.
+Bytes relative_of(const Bytes& old_image, std::size_t size) {
+    Bytes image = old_image;
+    image.insert(image.begin() + static_cast<std::ptrdiff_t>(image.size() / 3), {0x70, 0x47, 0x00, 0xBF});
+    for (std::size_t at = 40; at + 4 < image.size(); at += 509) {
+        image[at] = static_cast<std::uint8_t>(image[at] + 4);
+    }
+    const Bytes more = test::make_image(size, 7);
+    while (image.size() < size) {
+        image.push_back(more[image.size()]);
+    }
+    image.resize(size);
+    return image;
+}
+
+/// The old image with two bytes changed: most erase units stay as they are.
+Bytes patched(const Bytes& old_image) {
+    Bytes image = old_image;
+    image[image.size() / 2] ^= 0x11U;
+    image[image.size() / 2 + 1] ^= 0x22U;
+    return image;
+}
+
+class Builder {
+  public:
+    Builder(const std::string& scenario, const NamedGeometry& geometry, const std::string& size)
+        : scenario_{scenario},
+          size_{size},
+          model_{geometry.geometry},
+          running_bytes_{model_.size_bytes(Region::running)},
+          sector_bytes_{model_.erase_unit_bytes(Region::running, 0)},
+          case_{scenario + "/" + geometry.name + "/" + size,
+                {},
+                TestDevice{geometry.geometry},
+                {},
+                {},
+                {},
+                {},
+                {}} {
+        case_.start.product.payload_kinds = 0x7E;
+        case_.start.agent_has_keys = false;
+    }
+
+    std::optional<Case> build() {
+        const std::optional<std::size_t> bytes = new_bytes();
+        if (!bytes) {
+            return std::nullopt;
+        }
+        old_ = test::make_image(usual_bytes() + sector_bytes_ / 3, 1);
+        new_ = test::make_image(*bytes, 2);
+        const auto delta = std::find_if(kKinds.begin(), kKinds.end(),
+                                        [&](const Kind& one) { return scenario_ == one.scenario; });
+        const PayloadKind kind = delta == kKinds.end() ? PayloadKind::raw : delta->kind;
+        if (kind >= PayloadKind::hdiffsf20) {
+            new_ = scenario_ == "patch" ? patched(old_) : relative_of(old_, *bytes);
+        }
+        case_.next_image = test::make_image(sector_bytes_ + 40, 3);
+        case_.next_job = {&package(case_.next_image, "3.0.0", PayloadKind::raw), kNextToken, 700};
+        fresh_ = &package(new_, "2.0.0", kind);
+        case_.job = {fresh_, kToken, 300};
+        if (scenario_ != "first") {
+            bring_to({&package(old_, "1.0.0", PayloadKind::raw), kFirstToken, 4000}, Status::ok);
+        }
+        arrange();
+        return std::move(case_);
+    }
+
+  private:
+    [[nodiscard]] std::size_t usual_bytes() const {
+        return std::min<std::size_t>(running_bytes_ / 3 * 2, 20000);
+    }
+
+    [[nodiscard]] std::optional<std::size_t> new_bytes() const {
+        const bool fill = size_.starts_with("fill");
+        if (fill != (scenario_ == "rollover")) {
+            return std::nullopt;
+        }
+        const bool any_size = scenario_ == "full" || scenario_ == "lzma";
+        if (fill || size_ == "usual") return usual_bytes();
+        if (!any_size) return std::nullopt;
+        if (size_ == "1") return 1;
+        if (size_ == "8") return 8;
+        if (size_ == "sector-1") return sector_bytes_ - 1;
+        if (size_ == "sector") return sector_bytes_;
+        if (size_ == "sector+1") return sector_bytes_ + 1;
+        if (size_ == "max") return running_bytes_;
+        if (size_ == "max+1") return running_bytes_ + 1;
+        return std::nullopt;
+    }
+
+    TestPackage& package(const Bytes& image, const char* version, PayloadKind kind) {
+        PackageSpec spec;
+        spec.image = image;
+        spec.version = version;
+        spec.kind = kind;
+        if (kind >= PayloadKind::hdiffsf20) {
+            spec.base = old_;
+            delta::EncodeOptions options;
+            options.load_address = test::kLoadAddress;
+            options.memory_bytes_max = 48U * 1024;
+            auto encoded = delta::encode(static_cast<delta::Format>(kind), old_, image, options);
+            if (!encoded.ok()) {
+                throw std::runtime_error{"no delta for " + case_.id};
+            }
+            spec.payload = std::move(encoded.value().bytes);
+        }
+        if (scenario_ == "wrong-image" && &image == &new_) {
+            // Signed and listed, but what comes out is not what the manifest says.
+            spec.payload = image;
+            spec.payload[image.size() / 2] ^= 0x40U;
+        }
+        case_.packages.push_back(std::make_shared<TestPackage>(test::make_package(spec)));
+        case_.start.authentic.push_back(case_.packages.back()->image_sha256);
+        return *case_.packages.back();
+    }
+
+    void bring_to(const test::GatewayJob& job, Status status) {
+        const test::JobEnd end = case_.start.perform(job);
+        if (!end.ended || end.status != status || !end.trouble.empty()) {
+            throw std::runtime_error{"the device of " + case_.id + " could not be prepared: " + end.trouble};
+        }
+    }
+
+    /// Stages the new package as far as told, and asks for its installation when that is all.
+    void stage(std::size_t bytes) {
+        bool staged = false;
+        static_cast<void>(case_.start.as_agent([&](device::AgentTarget& target) {
+            link::Held held;
+            staged = target.offer(fresh_->offer(), held) == Status::ok &&
+                     target.write(0, std::span{fresh_->envelope}.first(bytes)) == Status::ok;
+            if (staged && bytes == fresh_->envelope.size()) {
+                staged = target.finish() == Status::ok && target.install(kToken) == Status::ok;
+            }
+        }));
+        if (!staged) {
+            throw std::runtime_error{"the package of " + case_.id + " could not be staged"};
+        }
+    }
+
+    /// Where the bytes of the present backup begin in its region.
+    std::uint32_t backup_begin() {
+        return device::bank_offset(case_.start.flash, case_.start.journal().backup_bank);
+    }
+
+    void behaves(test::Application behaviour) {
+        case_.start.applications.emplace_back(fresh_->image_sha256, behaviour);
+    }
+
+    void fill_journal() {
+        unsigned records = 0;
+        std::from_chars(size_.data() + 4, size_.data() + size_.size(), records);
+        device::Journal journal{case_.start.flash};
+        Status status = journal.mount();
+        for (; records > 0 && status == Status::ok; --records) {
+            status = journal.append(journal.state());
+        }
+        if (status != Status::ok) {
+            throw std::runtime_error{"the journal of " + case_.id + " could not be filled"};
+        }
+    }
+
+    void arrange() {
+        const Ending old_runs_for{Status::trial_not_confirmed, false, old_};
+        case_.endings = {{Status::ok, false, new_}};
+        case_.also = {old_runs_for,
+                      {Status::trial_watchdog, false, old_},
+                      {Status::install_attempts_spent, false, old_}};
+        if (size_ == "1") {
+            case_.endings = {{Status::vectors_invalid, false, old_}};
+        } else if (size_ == "8") {
+            // Vectors and nothing else: the entry point lies behind its 5th byte, inside.
+            case_.endings = {{Status::ok, false, new_}};
+        } else if (size_ == "max+1") {
+            case_.endings = {{Status::image_too_large, true, old_, true}};
+        }
+        if (scenario_ == "first") {
+            case_.also = {{Status::trial_not_confirmed, false, {}}, {Status::trial_watchdog, false, {}}};
+        } else if (scenario_ == "staging") {
+            stage(fresh_->envelope.size() * 2 / 3);
+            case_.job.chunk_bytes = 97;
+        } else if (scenario_ == "confirm") {
+            stage(fresh_->envelope.size());
+            static_cast<void>(case_.start.start_loader(test::kCauseSoftware));
+        } else if (scenario_ == "revert") {
+            behaves(test::Application::never_confirms);
+            case_.endings = {old_runs_for, {Status::trial_watchdog, false, old_}};
+        } else if (scenario_ == "revert-watchdog") {
+            behaves(test::Application::hangs);
+            case_.endings = {old_runs_for, {Status::trial_watchdog, false, old_}};
+        } else if (scenario_ == "revert-damaged") {
+            // The new image waits for its trial, the backup it would return to has lost a bit.
+            stage(fresh_->envelope.size());
+            behaves(test::Application::never_confirms);
+            static_cast<void>(case_.start.start_loader(test::kCauseSoftware));
+            case_.start.flash.raw(Region::backup)[backup_begin() + old_.size() / 2] ^= 0x08;
+            case_.endings = {{Status::trial_not_confirmed, false, {}}, {Status::trial_watchdog, false, {}}};
+            case_.also.clear();
+        } else if (scenario_ == "wrong-image") {
+            case_.endings = {{Status::image_hash_mismatch, false, old_, true}};
+            case_.also = {{Status::install_attempts_spent, false, old_, true}};
+        } else if (scenario_ == "rollback") {
+            bring_to({fresh_, kEarlierToken, 4000}, Status::ok);
+            case_.job.package = nullptr;
+            case_.endings = {{Status::rolled_back, false, old_}};
+            case_.also = {{Status::install_attempts_spent, false, new_}};
+        } else if (scenario_ == "recovery") {
+            bring_to({fresh_, kToken, 4000}, Status::ok);
+            case_.start.flash.raw(Region::running)[new_.size() / 2] ^= 0x08;
+            case_.endings = {{Status::ok, false, old_}};
+            case_.also.clear();
+        } else if (scenario_ == "rollover") {
+            fill_journal();
+        }
+    }
+
+    const std::string& scenario_;
+    const std::string& size_;
+    test::FlashModel model_;
+    std::size_t running_bytes_;
+    std::size_t sector_bytes_;
+    Case case_;
+    Bytes old_;
+    Bytes new_;
+    TestPackage* fresh_{nullptr};
+};
+
+}  // namespace
+
+const std::vector<std::string>& scenario_names() {
+    static const std::vector<std::string> names{
+        "full",     "lzma",     "lzma-thumb", "hdiffsf20",      "hdiff13",    "relocated",
+        "patch",    "first",    "staging",    "confirm",        "revert",     "revert-watchdog",
+        "rollback", "rollover", "recovery",   "revert-damaged", "wrong-image"};
+    return names;
+}
+
+const std::vector<std::string>& size_names() {
+    static const std::vector<std::string> names{"usual", "1",     "8",     "sector-1", "sector", "sector+1",
+                                                "max",   "max+1", "fill0", "fill1",    "fill2",  "fill3",
+                                                "fill4", "fill5", "fill6", "fill7"};
+    return names;
+}
+
+std::optional<Case> make_case(const std::string& scenario, const NamedGeometry& geometry,
+                              const std::string& size) {
+    const auto& known = scenario_names();
+    if (std::find(known.begin(), known.end(), scenario) == known.end()) {
+        return std::nullopt;
+    }
+    return Builder{scenario, geometry, size}.build();
+}
+
+}  // namespace mcuota::powercut
