@@ -9,7 +9,9 @@ install(FILES daemon/cli/mcuota.1 mcu_flasher/cli/mcuota-flash.1 mcu_flasher/pac
 install(FILES daemon/mcuotad.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES daemon/cli/completions/mcuota.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME mcuota)
-install(FILES daemon/cli/completions/_mcuota DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES mcu_flasher/package/cli/completions/mcuota-pack.bash
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME mcuota-pack)
+install(FILES daemon/cli/completions/_mcuota mcu_flasher/package/cli/completions/_mcuota-pack DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES config/mcuota.toml DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/mcuota)
 
 install(FILES systemd/mcuota.modules-load.conf DESTINATION lib/modules-load.d RENAME mcuota.conf)

@@ -21,8 +21,10 @@ bool reset_vector_fits(std::span<const std::uint8_t> image, std::uint32_t addres
 
 LoadAddress find_load_address(std::span<const std::uint8_t> image, std::uint32_t usual) {
     const auto guess = delta::guess_load_address(image);
-    if (guess && reset_vector_fits(image, *guess)) return {*guess, AddressSource::code};
-    if (reset_vector_fits(image, usual)) return {usual, AddressSource::vector_table};
+    // Some images are the rear part of a program, without a vector table: their code speaks alone.
+    const bool usual_fits = reset_vector_fits(image, usual);
+    if (guess && (!usual_fits || reset_vector_fits(image, *guess))) return {*guess, AddressSource::code};
+    if (usual_fits) return {usual, AddressSource::vector_table};
     return {usual, AddressSource::assumed};
 }
 

@@ -10,7 +10,7 @@ namespace mcuota::package {
 /// How an address was come by.
 enum class AddressSource : std::uint8_t {
     given,         ///< a person said it
-    code,          ///< most pointers into the code fit it, and the vector table agrees
+    code,          ///< most pointers into the code fit it, and the vector table does not object
     vector_table,  ///< the reset vector points into the image at the usual address
     assumed,       ///< nothing in the image speaks for it: the usual address
 };

@@ -47,6 +47,7 @@ void add_keygen(CLI::App& app, Chosen& chosen, KeygenOptions& o) {
                   "use this existing key instead: a PEM file, or a token's key as a PKCS#11 URI");
     c->add_option("--public", o.public_file, "with --from: write the public key, as gateways take it");
     c->add_option("--header", o.header, "also write the C++ header that makes a loader trust the key");
+    c->add_option("--next", o.next, "with --header: the loader's next key, for key rotation");
 }
 
 void add_create(CLI::App& app, Chosen& chosen, CreateOptions& o) {

@@ -17,6 +17,7 @@ struct KeygenOptions {
     std::string from;         ///< existing key: a PEM file, or a PKCS#11 URI
     std::string public_file;  ///< public key of an existing key to write; empty for none
     std::string header;       ///< the loader's key header; empty for none
+    std::string next;         ///< public key that the header names as next; empty for none
     bool json{false};
 };
 

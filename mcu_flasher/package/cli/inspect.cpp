@@ -170,10 +170,11 @@ void print_entry(const package::Entry& entry, const std::vector<BaseFile>& bases
                       << duration_text(seconds_at(baud, envelope_bytes(entry, payload)) + install);
         std::cout << "   " << base_name(payload, bases) << '\n';
     }
-    std::cout << "  A full payload saves against the image"
-              << (full_bytes(m) ? ", a delta against the full payload" : "; there is no full payload")
-              << ". Times are estimates: sending, and " << duration_text(install_seconds(m))
-              << " to install on an\n  STM32F429 if every sector changes.\n";
+    std::cout << "  Saved: by a full payload against the image"
+              << (full_bytes(m) ? ", by a delta against the full payload.\n"
+                                : "; there is no full payload.\n")
+              << "  Times are estimates: sending, and " << duration_text(install_seconds(m))
+              << " to install on an STM32F429 if every sector changes.\n";
 }
 
 void print_rotations(const package::Package& package) {

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/base/hex.hpp"
@@ -30,16 +31,28 @@ std::string byte_list(std::span<const std::uint8_t> bytes, std::string_view inde
     return out;
 }
 
-Result<std::string> header_text(const OpensslKey& key) {
-    const auto bytes = key.loader_bytes();
-    if (!bytes) return bytes.error();
-    const std::string_view algorithm = key.algorithm() == SignatureAlgorithm::ecdsa_p256_sha256
-                                           ? "ecdsa_p256_sha256"
-                                           : "rsa_2048_pkcs1_sha256";
+std::string_view enumerator(SignatureAlgorithm algorithm) {
+    return algorithm == SignatureAlgorithm::ecdsa_p256_sha256 ? "ecdsa_p256_sha256" : "rsa_2048_pkcs1_sha256";
+}
+
+/// The keys a loader is built with: current, then next when there is one (mcu_loader/port/key_header.sh
+/// writes the same form for the build).
+Result<std::string> header_text(const OpensslKey& current, const OpensslKey* next) {
+    std::string arrays, entries;
+    for (const OpensslKey* const key : {&current, next}) {
+        if (key == nullptr) continue;
+        const auto bytes = key->loader_bytes();
+        if (!bytes) return bytes.error();
+        const std::string name = key == next ? "kNextKeyBytes" : "kKeyBytes";
+        arrays += "// " + std::string(package::to_string(key->algorithm())) + ", id " + to_hex(key->id()) +
+                  "\ninline constexpr std::array<std::uint8_t, " + std::to_string(bytes->size()) + "> " +
+                  name + " = {{" + byte_list(*bytes, "    ") + "}};\n\n";
+        entries += "    {SignatureAlgorithm::" + std::string(enumerator(key->algorithm())) + ", {{" +
+                   byte_list(key->id(), "        ") + "}}, " + name + "},\n";
+    }
     return "#pragma once\n"
-           "// Public key a loader trusts (" +
-           std::string(package::to_string(key.algorithm())) + ", id " + to_hex(key.id()) +
-           "). Written by mcuota-pack keygen --header.\n"
+           "// Public keys a loader is built with: current, then next. Written by mcuota-pack keygen "
+           "--header.\n"
            "\n"
            "#include <array>\n"
            "#include <cstdint>\n"
@@ -47,16 +60,11 @@ Result<std::string> header_text(const OpensslKey& key) {
            "#include \"mcu_loader/core/signature.hpp\"\n"
            "\n"
            "namespace mcuota::keys {\n"
+           "\n" +
+           arrays + "inline constexpr PublicKey kTrusted[] = {\n" + entries +
+           "};\n"
            "\n"
-           "inline constexpr std::array<std::uint8_t, " +
-           std::to_string(bytes->size()) + "> kKeyBytes = {{" + byte_list(*bytes, "    ") +
-           "}};\n"
-           "\n"
-           "inline constexpr PublicKey kTrusted[] = {{SignatureAlgorithm::" +
-           std::string(algorithm) + ", {{" + byte_list(key.id(), "    ") +
-           "}}, kKeyBytes}};\n"
-           "\n"
-           "}    // namespace mcuota::keys\n";
+           "}  // namespace mcuota::keys\n";
 }
 
 /// NAME.pem → NAME.pub.pem
@@ -112,13 +120,24 @@ Result<void> keygen(const KeygenOptions& options) {
     if (!options.from.empty() && options.header.empty() && options.public_file.empty())
         return Error{ErrorCode::usage, "--from does nothing without --header or --public",
                      "add --header FILE or --public FILE", 0};
+    if (!options.next.empty() && options.header.empty())
+        return Error{ErrorCode::usage, "--next does nothing without --header", "add --header FILE", 0};
     if (options.from.empty() && !options.public_file.empty())
         return Error{ErrorCode::usage, "--public is for existing keys; --out writes both halves of a new one",
                      "add --from KEY", 0};
     const auto key = make_or_load(options);
     if (!key) return key.error();
     if (!options.header.empty()) {
-        const auto text = header_text(*key);
+        std::optional<OpensslKey> next;
+        if (!options.next.empty()) {
+            auto loaded = load_any(options.next);
+            if (!loaded) return std::move(loaded).error();
+            next = std::move(*loaded);
+        }
+        if (next && next->id() == key->id())
+            return Error{ErrorCode::usage, options.next + " is the current key, too",
+                         "the next key must be another one: mcuota-pack keygen", 0};
+        const auto text = header_text(*key, next ? &*next : nullptr);
         if (!text) return text.error();
         if (auto written = write_result(options.header, bytes_of(*text)); !written) return written;
     }

@@ -56,13 +56,28 @@ TEST_CASE("the loader's key header compiles and holds the key", "[pack]") {
         const std::string text =
             "#include \"from_private.hpp\"\n"
             "static_assert(mcuota::keys::kTrusted[0].bytes.size() == 65);\n"
-            "static_assert(mcuota::keys::kTrusted[0].bytes[0] == 0x04);\n";
+            "static_assert(mcuota::keys::kTrusted[0].bytes[0] == 0x04);\n"
+            "static_assert(std::size(mcuota::keys::kTrusted) == 1);\n";
         return Bytes(text.begin(), text.end());
     }()));
     const std::string compile = "c++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I" MCUOTA_SOURCE_DIR
                                 " -I" +
                                 (pack.folder / "").string() + " " + (pack.folder / "try.cpp").string();
     CHECK(std::system(compile.c_str()) == 0);
+
+    // With a next key the loader is built for rotations.
+    pack.good("keygen --type rsa-2048 --out next.pem");
+    pack.good("keygen --from k.pem --next next.pub.pem --header from_private.hpp");
+    const std::string text =
+        "#include \"from_private.hpp\"\n"
+        "static_assert(std::size(mcuota::keys::kTrusted) == 2);\n"
+        "static_assert(mcuota::keys::kTrusted[0].bytes.size() == 65);\n"
+        "static_assert(mcuota::keys::kTrusted[1].bytes.size() == 256);\n";
+    REQUIRE(write_file(pack.folder / "try.cpp", Bytes(text.begin(), text.end())));
+    CHECK(std::system(compile.c_str()) == 0);
+    CHECK(pack("keygen --from k.pem --next k.pub.pem --header x.hpp").code == 2);
+    CHECK(pack("keygen --from k.pem --next next.pub.pem --public x.pem").code == 2);
+    CHECK_FALSE(pack.exists("x.hpp"));
 }
 
 TEST_CASE("json output is one document", "[pack]") {

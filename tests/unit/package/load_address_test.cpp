@@ -37,6 +37,17 @@ TEST_CASE("an image's own pointers say where it is linked to", "[load-address]")
     }
 }
 
+TEST_CASE("an image without a vector table is judged by its code, a table elsewhere by itself",
+          "[load-address]") {
+    Bytes rear = linked_to(0x08040000);
+    store_u32(&rear[4], 0xFFFFFFFF);
+    CHECK(find_load_address(rear, kUsual).address == 0x08040000);
+    // The code says one address, the vector table the usual one: the table is what a device starts by.
+    store_u32(&rear[4], kUsual + 0x101);
+    CHECK(find_load_address(rear, kUsual).address == kUsual);
+    CHECK(find_load_address(rear, kUsual).source == AddressSource::vector_table);
+}
+
 TEST_CASE("without evidence in the code the vector table decides, then the usual address", "[load-address]") {
     Bytes image(64);
     store_u32(&image[4], kUsual + 0x11);
