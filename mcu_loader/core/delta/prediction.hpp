@@ -167,7 +167,7 @@ class Predictor {
     }
 
     /// The unit at the walk's place; `p` holds its old bytes, `have` of them within the cover.
-    void look(const std::uint8_t* p, std::uint32_t have, Unit& unit) noexcept {
+    [[gnu::noinline]] void look(const std::uint8_t* p, std::uint32_t have, Unit& unit) noexcept {
         const std::uint32_t o = cover_.old_pos + done_, n = cover_.new_pos + done_;
         unit.new_pos = n;
         unit.kind = Unit::Kind::byte;

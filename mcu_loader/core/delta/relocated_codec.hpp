@@ -318,7 +318,7 @@ class RelocatedCodec {
         return static_cast<std::int16_t>(negative ? 0U - size : size);
     }
 
-    [[gnu::noinline]] void code_byte(std::uint32_t old_value) noexcept {
+    [[gnu::cold, gnu::noinline]] void code_byte(std::uint32_t old_value) noexcept {
         const auto actual = static_cast<std::uint8_t>(out_.actual(1));
         std::uint32_t change = static_cast<std::uint8_t>(actual - old_value);
         const bool changed = code(m_.byte_flag[history_ & 7U], change != 0);
