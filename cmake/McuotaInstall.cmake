@@ -7,6 +7,9 @@ install(TARGETS mcuotad RUNTIME DESTINATION ${MCUOTA_LIBEXECDIR})
 install(FILES daemon/cli/mcuota.1 mcu_flasher/cli/mcuota-flash.1 mcu_flasher/package/mcuota-pack.1
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES daemon/mcuotad.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES mcu_flasher/cli/completions/mcuota-flash.bash
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME mcuota-flash)
+install(FILES mcu_flasher/cli/completions/_mcuota-flash DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 install(FILES daemon/cli/completions/mcuota.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME mcuota)
 install(FILES mcu_flasher/package/cli/completions/mcuota-pack.bash

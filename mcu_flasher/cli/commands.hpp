@@ -35,6 +35,8 @@ using Work = std::function<boost::asio::awaitable<Result<void>>(flasher::Flasher
 [[nodiscard]] Result<void> rollback(const Common& common, std::uint32_t install_timeout_s);
 [[nodiscard]] Result<void> reboot(const Common& common, bool stay_in_loader);
 [[nodiscard]] Result<void> log(const Common& common);
+/// Hands the rotation records of a file to the device, in their order.
+[[nodiscard]] Result<void> rotate(const Common& common, const std::string& file);
 
 /// A random number for one installation, never 0.
 [[nodiscard]] std::uint64_t new_token();

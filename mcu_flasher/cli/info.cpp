@@ -55,6 +55,11 @@ boost::json::object identity_json(const link::Identity& id, const std::string& w
         out["staged"] = {{"package_id", to_hex(id.staged_package)},
                          {"held_bytes", id.staged_held_bytes},
                          {"envelope_bytes", id.staged_envelope_bytes}};
+    if (id.key_current != KeyId{})
+        out["keys"] = {{"generation", id.key_generation},
+                       {"current", to_hex(id.key_current)},
+                       {"next", id.key_next == KeyId{} ? boost::json::value(nullptr)
+                                                       : boost::json::value(to_hex(id.key_next))}};
     if (id.last_failed_image != Sha256Digest{}) out["last_failed_image"] = to_hex(id.last_failed_image);
     return out;
 }
@@ -91,6 +96,11 @@ void print_words(const link::Identity& id, const std::string& where) {
     if (id.agent_version.length != 0) versions += ", agent " + std::string(id.agent_version.view());
     line("versions", versions);
     line("floor", "security counter " + std::to_string(id.security_counter_floor));
+    if (id.key_current != KeyId{})
+        line("keys",
+             "packages signed with " + to_hex(id.key_current) + ", " +
+                 (id.key_next == KeyId{} ? "which cannot be rotated" : "next " + to_hex(id.key_next)) +
+                 ", generation " + std::to_string(id.key_generation));
     line("room", "images up to " + bytes_text(id.image_bytes_max) + ", line up to " +
                      std::to_string(id.baud_max) + " baud");
 }

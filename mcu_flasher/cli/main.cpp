@@ -1,10 +1,12 @@
 // mcuota-flash: one device directly, from a bench or a factory line. This file is the command line only.
 #include <CLI/CLI.hpp>
-#include <exception>
 #include <functional>
 #include <iostream>
+#include <span>
 #include <string>
+#include <vector>
 
+#include "mcu_flasher/base/program.hpp"
 #include "mcu_flasher/cli/commands.hpp"
 #include "mcu_flasher/cli/output.hpp"
 
@@ -13,13 +15,12 @@ namespace {
 using mcuota::Result;
 namespace flash = mcuota::flash;
 
-constexpr int kExitFailed = 1;
-constexpr int kExitUsage = 2;
 constexpr std::uint32_t kTimeoutMax = 3'600;
 
 struct Arguments {
     flash::Common common;
     flash::PushOptions push;
+    std::string rotation_file;
     std::uint32_t install_timeout_s{180};
     bool stay_in_loader{false};
     std::function<Result<void>()> run;
@@ -71,6 +72,12 @@ void add_commands(CLI::App& app, Arguments& all) {
                     [&all] { return flash::reboot(all.common, all.stay_in_loader); });
     c->add_flag("--loader", all.stay_in_loader, "stay in the loader instead of starting the application");
 
+    c = add_command(app, all, "rotate",
+                    "Hand key rotation records to the device: its next key becomes current",
+                    "mcuota-flash --link uart:/dev/ttyUSB0 rotate 2027.mcuk",
+                    [&all] { return flash::rotate(all.common, all.rotation_file); });
+    c->add_option("record", all.rotation_file, "one or more records (mcuota-pack rotate)")->required();
+
     add_command(app, all, "log", "Print the loader's journal", "mcuota-flash --link uart:/dev/ttyUSB0 log",
                 [&all] { return flash::log(all.common); });
 }
@@ -87,37 +94,35 @@ int run(int argc, char** argv) {
         ->capture_default_str();
     app.add_flag("--json", all.common.json, "print one JSON document and nothing else");
     add_commands(app, all);
+    std::vector<std::string> names;
+    for (const CLI::App* const command : app.get_subcommands({}))
+        names.push_back(command->get_name());
+    const auto arguments = std::span<char* const>(argv, static_cast<std::size_t>(argc)).subspan(1);
+    if (const std::string problem = mcuota::unknown_command(arguments, names, {"--link", "--timeout"});
+        !problem.empty()) {
+        flash::remark(problem);
+        return mcuota::kExitUsage;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kExitUsage;
+        return app.exit(error, std::cout, std::cerr) == 0 ? 0 : mcuota::kExitUsage;
     }
     if (all.common.link.empty()) {
         flash::report({mcuota::ErrorCode::usage, "no link is given",
                        "say where the device is: --link uart:/dev/ttyUSB0"},
                       all.common.json);
-        return kExitUsage;
+        return mcuota::kExitUsage;
     }
-    int code = 0;
     if (const Result<void> result = all.run(); !result) {
         flash::report(result.error(), all.common.json);
-        code = mcuota::exit_code(result.error().code);
+        return mcuota::exit_code(result.error().code);
     }
-    std::cout.flush();
-    if (!std::cout) {
-        flash::remark("standard output cannot be written");
-        return code == 0 ? kExitFailed : code;
-    }
-    return code;
+    return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    try {
-        return run(argc, argv);
-    } catch (const std::exception& error) {  // out of memory, or a fault of a library
-        flash::remark(std::string("stopped: ") + error.what());
-        return kExitFailed;
-    }
+    return mcuota::run_program("mcuota-flash", [&] { return run(argc, argv); });
 }

@@ -58,7 +58,7 @@ Result<void> check_device(const Entry& entry, const link::Identity& device) {
         return Error{ErrorCode::wrong_hardware,
                      name + " is linked for another address than the device's application",
                      "build the package with the device's --load-address", 0};
-    if (manifest.security_counter < device.security_counter_floor)
+    if (!counter_allowed(manifest, device.security_counter_floor))
         return Error{ErrorCode::security_counter_too_old,
                      name + " has security counter " + std::to_string(manifest.security_counter) +
                          ", the device accepts " + std::to_string(device.security_counter_floor) + " or more",

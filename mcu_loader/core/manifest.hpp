@@ -85,6 +85,19 @@ struct Manifest {
 
 constexpr std::uint32_t kFlagAllowDerived = 1U << 0;  ///< payloads not listed may carry this manifest, too
 
+/// Whether an image may be installed or put back over a security counter floor: its counter is no lower, or
+/// its manifest is authorised to lower a floor as high as this one.
+[[nodiscard]] constexpr bool counter_allowed(const Manifest& manifest, std::uint32_t floor) noexcept {
+    return manifest.security_counter >= floor || manifest.downgrade_floor_max >= floor;
+}
+
+/// The floor once such an image is confirmed or put back: never lower, but for an authorised downgrade.
+[[nodiscard]] constexpr std::uint32_t floor_after(const Manifest& manifest, std::uint32_t floor) noexcept {
+    return manifest.downgrade_floor_max >= floor || manifest.security_counter > floor
+               ? manifest.security_counter
+               : floor;
+}
+
 /// Decodes `bytes`. Refuses with manifest_malformed whatever encode_manifest() would not have written: wrong
 /// order, duplicate or unknown fields, bad lengths, characters outside [A-Za-z0-9._+-], trailing bytes, zero
 /// sizes, a downgrade that lowers nothing.

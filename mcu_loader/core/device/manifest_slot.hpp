@@ -32,19 +32,6 @@ struct SignedManifest {
     }
 };
 
-/// Whether an image may be installed or put back over a security counter floor: its counter is no lower, or
-/// its manifest is authorised to lower a floor as high as this one.
-[[nodiscard]] constexpr bool counter_allowed(const Manifest& manifest, std::uint32_t floor) noexcept {
-    return manifest.security_counter >= floor || manifest.downgrade_floor_max >= floor;
-}
-
-/// The floor once such an image is confirmed or put back: never lower, but for an authorised downgrade.
-[[nodiscard]] constexpr std::uint32_t floor_after(const Manifest& manifest, std::uint32_t floor) noexcept {
-    return manifest.downgrade_floor_max >= floor || manifest.security_counter > floor
-               ? manifest.security_counter
-               : floor;
-}
-
 /// The region a slot (or a copy of the keys) lies in.
 [[nodiscard]] Region region_of(Slot slot) noexcept;
 /// The other slot; `a` for none.

@@ -85,17 +85,20 @@ class FakeTarget final : public link::Target {
     }
     Status rotate(std::span<const std::uint8_t> record, std::uint16_t& generation) noexcept override {
         rotation.assign(record.begin(), record.end());
-        generation = ++identity_now.key_generation;
-        return named("rotate");
+        const Status status = named("rotate");
+        if (status == Status::ok) generation = ++identity_now.key_generation;
+        return status;
     }
     Status reboot(bool stay) noexcept override {
         stayed = stay;
         return named("reboot");
     }
     void abort_staging() noexcept override { ++calls["abort"]; }
-    std::size_t log(std::uint32_t, std::span<char> out) noexcept override {
+    std::size_t log(std::uint32_t first, std::span<char> out) noexcept override {
         ++calls["log"];
-        const std::string_view text = "1 installed\n2 confirmed";
+        const std::string_view text = first > 2    ? ""
+                                      : first == 2 ? "2 confirmed"
+                                                   : "1 installed\n2 confirmed";
         std::copy(text.begin(), text.end(), out.begin());
         return text.size();
     }

@@ -289,3 +289,17 @@ TEST_CASE("which answers of a device leave room for another payload", "[package]
                                 Status::trial_not_confirmed, Status::package_incomplete})
         CHECK_FALSE(refuses_payload(status));
 }
+
+TEST_CASE("an authorised downgrade is offered to the floors it names, not to higher ones",
+          "[package][envelope]") {
+    Package package = choice();
+    Manifest& manifest = package.entries[0].manifest;
+    manifest.downgrade_floor_max = manifest.security_counter + 4;
+    link::Identity device = device_for(package.entries[0]);
+    device.security_counter_floor = manifest.security_counter + 4;
+    CHECK(candidates_for(package, device, false));
+    ++device.security_counter_floor;
+    const auto refused = candidates_for(package, device, false);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::security_counter_too_old);
+}
