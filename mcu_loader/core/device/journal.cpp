@@ -172,7 +172,6 @@ struct Journal::Scan {
     std::uint32_t slot{0};
     std::uint32_t used_slots{0};  ///< up to and with the last slot that is not blank
     std::uint32_t torn_slot{0};   ///< the last that is neither blank, spoiled nor sealed, plus 1; 0: none
-    bool torn_first{false};       ///< slot 0 is such a one
     bool firm{false};
     std::uint32_t firm_sequence{0};  ///< highest of a firm record; 0: none
     std::uint32_t firm_slot{0};
@@ -199,7 +198,6 @@ Status Journal::scan(Region region, Scan& out) noexcept {
             const bool spoiled =
                 std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
             out.torn_slot = spoiled ? out.torn_slot : slot + 1;
-            out.torn_first = out.torn_first || (slot == 0 && !spoiled);
             continue;
         }
         const bool firm = record.firm != kBlankWord;
@@ -224,7 +222,7 @@ Status Journal::mount() noexcept {
         return Status::journal_failed;
     }
     const Scan& newest = b.sequence > a.sequence ? b : a;
-    torn_slot_ = weak_firm_slot_ = 0;
+    torn_from_ = torn_until_ = torn_other_ = weak_firm_slot_ = 0;
     state_ = newest.state;
     sequence_ = newest.sequence;
     if (sequence_ == 0) {
@@ -233,7 +231,7 @@ Status Journal::mount() noexcept {
         next_slot_ = slots();
         next_sequence_ = 1;
         doubtful_ = void_first_ = false;
-        torn_other_ = a.torn_first;  // a first record that did not come about
+        torn_other_ = a.torn_slot;  // a first record that did not come about
         return Status::ok;
     }
     newest_region_ = write_region_ = &newest == &b ? Region::flag_b : Region::flag_a;
@@ -246,8 +244,9 @@ Status Journal::mount() noexcept {
     void_first_ = true;
     // What became of a record in flight: behind the newest one, or first in the other sector after its erase.
     const Scan& older = &newest == &b ? a : b;
-    torn_slot_ = newest.torn_slot > newest.slot + 1 ? newest.torn_slot : 0;
-    torn_other_ = older.sequence == 0 && older.torn_first;
+    torn_from_ = newest.slot + 1;
+    torn_until_ = std::max(newest.torn_slot, torn_from_);
+    torn_other_ = older.sequence == 0 ? older.torn_slot : 0;
     return Status::ok;
 }
 
@@ -262,14 +261,22 @@ Status Journal::settle() noexcept {
 /// Remains of a record may read as a whole one at a later start, and tell another story than the one told
 /// now.
 void Journal::spoil_torn() noexcept {
-    if (torn_slot_ != 0) {
-        spoil(newest_region_, torn_slot_ - 1);
+    for (; torn_from_ < torn_until_; ++torn_from_) {
+        spoil_unless_spoiled(newest_region_, torn_from_);
     }
-    if (torn_other_) {
-        spoil(opposite(newest_region_), 0);
+    for (; torn_other_ > 0; --torn_other_) {
+        spoil_unless_spoiled(opposite(newest_region_), torn_other_ - 1);
     }
-    torn_slot_ = 0;
-    torn_other_ = false;
+}
+
+/// Also a slot that reads blank or as a record now: a moment ago it did not, so it was in flight.
+void Journal::spoil_unless_spoiled(Region region, std::uint32_t slot) noexcept {
+    RecordBytes bytes{};
+    const bool spoiled = storage_.read(region, slot * kJournalRecordBytes, bytes) == Status::ok &&
+                         std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+    if (!spoiled) {
+        spoil(region, slot);
+    }
 }
 
 /// In two steps: where all of a slot reads zero, the first step was complete, so it never reads as a record

@@ -102,6 +102,7 @@ class Journal {
     /// Programs zeros over a slot: safe whatever stands there.
     void spoil(Region region, std::uint32_t slot) noexcept;
     void spoil_torn() noexcept;
+    void spoil_unless_spoiled(Region region, std::uint32_t slot) noexcept;
     [[nodiscard]] Status program_firm(Region region, std::uint32_t slot) noexcept;
     void use_slot() noexcept { ++next_slot_, ++next_sequence_; }
 
@@ -114,9 +115,9 @@ class Journal {
     std::uint32_t next_slot_{0};      ///< slots and sequence numbers advance together: a torn record's
     std::uint32_t next_sequence_{1};  ///< number is never given to another record
     std::uint8_t reset_cause_{0};
-    std::uint32_t torn_slot_{0};       ///< behind the newest record, to be spoiled, plus 1; 0: none
+    /// Slots of the newest record's sector, and how many of the other, that hold remains to be spoiled.
+    std::uint32_t torn_from_{0}, torn_until_{0}, torn_other_{0};
     std::uint32_t weak_firm_slot_{0};  ///< in firm_region_: its mark may have been in flight, plus 1; 0: not
-    bool torn_other_{false};           ///< slot 0 of the other sector is to be spoiled
     bool doubtful_{false};
     bool void_first_{false};  ///< next_slot_ may have been in flight although it reads blank: spoil it first
 };
