@@ -21,13 +21,25 @@ def entry(public_pem):
     return body.ljust(ENTRY_BYTES, b"\0")
 
 
+def find_table(content):
+    """Where the entries begin. The magic alone also stands in the code that looks for it."""
+    begins = []
+    at = content.find(MAGIC)
+    while at >= 0:
+        begin = at + len(MAGIC)
+        kinds = [content[begin + i * ENTRY_BYTES:][:4] for i in (0, 1)]
+        if all(struct.unpack("<I", kind)[0] in (1, 2) for kind in kinds if len(kind) == 4):
+            begins.append(begin)
+        at = content.find(MAGIC, begin)
+    if len(begins) != 1:
+        raise ValueError(f"{len(begins)} key tables in the loader")
+    return begins[0]
+
+
 def patch(loader, out, current, following):
     """Writes `loader` (ELF or binary) with these two public keys to `out`."""
     content = Path(loader).read_bytes()
-    at = content.index(MAGIC)
-    if content.count(MAGIC) != 1:
-        raise ValueError(f"{loader} holds the table's magic more than once")
-    begin = at + len(MAGIC)
+    begin = find_table(content)
     table = entry(current) + entry(following)
     Path(out).write_bytes(content[:begin] + table + content[begin + len(table):])
     return Path(out)
