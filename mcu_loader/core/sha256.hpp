@@ -1,5 +1,5 @@
 #pragma once
-// SHA-256 (FIPS 180-4) without heap, the same code on the MCU and on the host (BearSSL underneath).
+// SHA-256 (FIPS 180-4) without heap, the same code on the MCU and on the host.
 
 #include <array>
 #include <cstddef>
@@ -19,7 +19,9 @@ class Sha256 {
     [[nodiscard]] Sha256Digest digest() const noexcept;
 
   private:
-    alignas(8) std::array<std::uint8_t, 128> context_;  ///< br_sha256_context; size asserted in sha256.cpp
+    std::array<std::uint32_t, 8> state_;
+    std::array<std::uint8_t, 64> block_{};  ///< the first bytes_ % 64 wait for the rest of their block
+    std::uint64_t bytes_{0};
 };
 
 [[nodiscard]] Sha256Digest sha256(std::span<const std::uint8_t> bytes) noexcept;

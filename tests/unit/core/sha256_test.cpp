@@ -59,3 +59,11 @@ TEST_CASE("a copy of a running sha256 goes on by itself", "[core]") {
     CHECK(second.digest() == sha256(ab));
     CHECK(first.digest() != second.digest());
 }
+
+TEST_CASE("sha256 agrees with OpenSSL for long input", "[core]") {
+    std::mt19937 random(2);
+    std::vector<std::uint8_t> bytes(1'000'003);
+    for (auto& byte : bytes)
+        byte = static_cast<std::uint8_t>(random());
+    CHECK(sha256(bytes) == openssl_sha256(bytes));
+}
