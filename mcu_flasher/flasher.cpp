@@ -15,6 +15,7 @@
 #include "mcu_flasher/link/device_error.hpp"
 #include "mcu_flasher/link/follow.hpp"
 #include "mcu_flasher/link/transfer.hpp"
+#include "mcu_flasher/self_test_text.hpp"
 #include "mcu_flasher/transport/transport.hpp"
 #include "mcu_loader/core/sha256.hpp"
 
@@ -30,6 +31,8 @@ constexpr int kTriesPerRequest = 3;
 constexpr int kLostSessionsMax = 5;  // without a byte more acknowledged
 constexpr int kInstallRequestsMax = 3;
 constexpr int kLogPagesMax = 64;
+/// A step erases and writes at most one unit, or 128 KiB: seconds, also where flash is at its slowest.
+constexpr Patience kSelfTestPatience{5'000, 5'000, 60'000};
 
 Micros now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -215,6 +218,8 @@ struct Flasher::Impl {
     asio::awaitable<Result<void>> command(link::Type type, std::vector<std::uint8_t> body,
                                           std::string_view doing);
     asio::awaitable<Result<std::uint16_t>> rotate(std::vector<std::uint8_t> record);
+    asio::awaitable<Result<link::SelfTestReport>> self_test(
+        std::uint32_t seed, std::uint32_t bytes, std::function<void(const link::SelfTestReport&)> each);
     asio::awaitable<Result<void>> reboot(bool stay_in_loader);
     asio::awaitable<Result<std::vector<std::string>>> log();
 
@@ -351,6 +356,33 @@ asio::awaitable<Result<std::uint16_t>> Flasher::Impl::rotate(std::vector<std::ui
     co_return generation;
 }
 
+asio::awaitable<Result<link::SelfTestReport>> Flasher::Impl::self_test(
+    std::uint32_t seed, std::uint32_t bytes, std::function<void(const link::SelfTestReport&)> each) {
+    if (auto open_session = co_await ready(); !open_session) co_return std::move(open_session).error();
+    link::SelfTestReport report;
+    for (std::uint32_t step = 0;; ++step) {
+        std::vector<std::uint8_t> body(16);
+        (void)link::encode(link::SelfTestRequest{step, seed, bytes}, body);
+        // One session for all steps: a device that lost it has started again, and knows nothing of the test.
+        AskMachine machine{link::Type::self_test, std::move(body), kSelfTestPatience};
+        if (auto driven = co_await drive(machine, [] {}); !driven) co_return std::move(driven).error();
+        if (machine.failure()) {
+            channel.drop_session();
+            std::string doing = "the self test";
+            if (step != 0) {
+                doing += ", " + std::string(check_text(report.check));
+                if (report.region != link::kSelfTestNoRegion)
+                    doing += " (" + std::string(region_name(report.region)) + ")";
+            }
+            co_return error_from_failure(*machine.failure(), doing, name());
+        }
+        if (!link::decode(machine.answer(), report))
+            co_return error_from_failure({Failure::Kind::nonsense}, "the self test", name());
+        if (each) each(report);
+        if (report.state != link::SelfTestReport::State::goes_on) co_return report;
+    }
+}
+
 asio::awaitable<Result<void>> Flasher::Impl::reboot(bool stay_in_loader) {
     std::vector<std::uint8_t> body(1, stay_in_loader ? 1 : 0);
     auto done = co_await command(link::Type::reboot, std::move(body), "restarting the device");
@@ -409,6 +441,10 @@ asio::awaitable<Result<InstallReport>> Flasher::rollback(std::uint64_t token, Pr
 }
 asio::awaitable<Result<std::uint16_t>> Flasher::rotate(std::span<const std::uint8_t> record) {
     return guarded(impl_->rotate({record.begin(), record.end()}));
+}
+asio::awaitable<Result<link::SelfTestReport>> Flasher::self_test(
+    std::uint32_t seed, std::uint32_t bytes, std::function<void(const link::SelfTestReport&)> each) {
+    return guarded(impl_->self_test(seed, bytes, std::move(each)));
 }
 asio::awaitable<Result<void>> Flasher::reboot(bool stay_in_loader) {
     return guarded(impl_->reboot(stay_in_loader));

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mcu_flasher/base/result.hpp"
+#include "mcu_loader/core/link/self_test.hpp"
 #include "mcu_loader/core/link/target.hpp"
 
 namespace mcuota::flasher {
@@ -89,6 +90,12 @@ class Flasher {
     /// signature_invalid, wrong_state (a record before it is missing, or another one of that generation is in
     /// force), busy, malformed_request or an error of the memory.
     boost::asio::awaitable<Result<std::uint16_t>> rotate(std::span<const std::uint8_t> record);
+    /// Runs the self test of the device's port (docs/porting.md): **everything its regions hold is erased**.
+    /// `bytes`: how much of each region, 0 all of it (link::SelfTestRequest). `each` sees every answer on the
+    /// way. Yields the last answer, passed or failed. Only a loader built with it takes it; any other device
+    /// refuses with unknown_request.
+    boost::asio::awaitable<Result<link::SelfTestReport>> self_test(
+        std::uint32_t seed, std::uint32_t bytes, std::function<void(const link::SelfTestReport&)> each);
     boost::asio::awaitable<Result<void>> reboot(bool stay_in_loader);
     boost::asio::awaitable<Result<std::vector<std::string>>> log();
     /// Closes the port (flushing first); any later call opens it again.

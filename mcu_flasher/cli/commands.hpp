@@ -22,6 +22,11 @@ struct PushOptions {
     bool full{false};
     std::uint32_t install_timeout_s{180};
 };
+struct SelfTestOptions {
+    bool erase_everything{false};  ///< without it nothing is begun
+    bool quick{false};             ///< only both ends of large regions
+    std::uint32_t seed{0};         ///< 0: a random one
+};
 
 using Work = std::function<boost::asio::awaitable<Result<void>>(flasher::Flasher&)>;
 
@@ -34,6 +39,8 @@ using Work = std::function<boost::asio::awaitable<Result<void>>(flasher::Flasher
 [[nodiscard]] Result<void> confirm(const Common& common);
 [[nodiscard]] Result<void> rollback(const Common& common, std::uint32_t install_timeout_s);
 [[nodiscard]] Result<void> reboot(const Common& common, bool stay_in_loader);
+/// When the test failed with --json, its document is printed here, error included: `json` is then taken back.
+[[nodiscard]] Result<void> self_test(Common& common, const SelfTestOptions& options);
 [[nodiscard]] Result<void> log(const Common& common);
 /// Hands the rotation records of a file to the device, in their order.
 [[nodiscard]] Result<void> rotate(const Common& common, const std::string& file);

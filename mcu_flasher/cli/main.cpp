@@ -23,6 +23,7 @@ struct Arguments {
     std::string rotation_file;
     std::uint32_t install_timeout_s{180};
     bool stay_in_loader{false};
+    flash::SelfTestOptions self_test;
     std::function<Result<void>()> run;
 };
 
@@ -77,6 +78,16 @@ void add_commands(CLI::App& app, Arguments& all) {
                     "mcuota-flash --link uart:/dev/ttyUSB0 rotate 2027.mcuk",
                     [&all] { return flash::rotate(all.common, all.rotation_file); });
     c->add_option("record", all.rotation_file, "one or more records (mcuota-pack rotate)")->required();
+
+    c = add_command(app, all, "selftest",
+                    "Test the memory drivers of a loader's port; erases everything the device holds",
+                    "mcuota-flash --link uart:/dev/ttyUSB0:921600 selftest --yes-erase-everything",
+                    [&all] { return flash::self_test(all.common, all.self_test); });
+    c->add_flag("--yes-erase-everything", all.self_test.erase_everything,
+                "the application, its backup, keys and journal may be erased: they will be");
+    c->add_flag("--quick", all.self_test.quick, "only the first and the last 64 KiB of each region");
+    c->add_option("--seed", all.self_test.seed, "repeat a test: the seed it printed (default: a new one)")
+        ->check(CLI::Range(1U, 0xFFFF'FFFFU));
 
     add_command(app, all, "log", "Print the loader's journal", "mcuota-flash --link uart:/dev/ttyUSB0 log",
                 [&all] { return flash::log(all.common); });

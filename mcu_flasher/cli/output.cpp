@@ -95,6 +95,16 @@ void ProgressLine::show(const flasher::Progress& progress) {
     if (!turned && now - shown_at_ < kRefresh) return;
     const std::string text =
         progress_text(progress, std::chrono::duration<double>(now - sending_since_).count());
+    put(text, now);
+}
+
+void ProgressLine::show(std::string_view doing, unsigned percent_done) {
+    if (visible_)
+        put(bar(percent_done, 100) + " " + percent(percent_done, 100) + "  " + std::string(doing),
+            std::chrono::steady_clock::now());
+}
+
+void ProgressLine::put(const std::string& text, std::chrono::steady_clock::time_point now) {
     if (text == last_) return;
     shown_at_ = now;
     last_ = text;

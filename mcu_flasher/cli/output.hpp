@@ -26,9 +26,12 @@ class ProgressLine {
     ProgressLine& operator=(const ProgressLine&) = delete;
     ~ProgressLine();
     void show(const flasher::Progress& progress);
+    void show(std::string_view doing, unsigned percent);
     void clear();
 
   private:
+    void put(const std::string& text, std::chrono::steady_clock::time_point now);
+
     bool visible_;
     bool shown_{false};
     std::string last_;

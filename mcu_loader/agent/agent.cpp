@@ -74,9 +74,9 @@ std::array<std::uint8_t, kRingBytes> receive_ring;
 struct Agent {
     explicit Agent(const Config& with) noexcept
         : config{with},
-          nor{{with.now_ms, with.feed_watchdog}},
+          nor{{with.now_ms, with.feed_watchdog}, port::kRegionMap.nor_bytes},
           nor_status{nor.start()},
-          storage{flash, nor, {with.now_ms, with.feed_watchdog}},
+          storage{port::kRegionMap, flash, nor, {with.now_ms, with.feed_watchdog}},
           board{with, nor.jedec_id()},
           product{agent_product()},
           journal{storage},

@@ -74,7 +74,7 @@ class AgentTarget final : public DeviceTarget {
 };
 
 /// In the loader while it serves. `reason` and `running` come from LoaderFlow.
-class LoaderTarget final : public DeviceTarget {
+class LoaderTarget : public DeviceTarget {
   public:
     LoaderTarget(Storage& storage, Board& board, const Product& product, KeyChain& keys, Journal& journal,
                  Staging& staging) noexcept

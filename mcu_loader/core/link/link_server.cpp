@@ -127,6 +127,8 @@ void LinkServer::on_request(const Frame& frame) noexcept {
             return on_reboot(frame);
         case Type::rotate:
             return on_rotate(frame);
+        case Type::self_test:
+            return on_self_test(frame);
         case Type::log:
             return on_log(frame);
         case Type::speed:
@@ -198,6 +200,13 @@ void LinkServer::on_rotate(const Frame& frame) noexcept {
     if (const Status status = target_.rotate(frame.body, generation); status != Status::ok)
         return refuse(frame.header, status);
     answer(frame, encode_u16(generation, body_));
+}
+
+void LinkServer::on_self_test(const Frame& frame) noexcept {
+    std::size_t size = 0;
+    if (const Status status = target_.self_test(frame.body, body_, size); status != Status::ok)
+        return refuse(frame.header, status);
+    answer(frame, size);
 }
 
 void LinkServer::on_log(const Frame& frame) noexcept {

@@ -88,6 +88,7 @@ class LinkServer {
     void on_token(const Frame& frame) noexcept;
     void on_reboot(const Frame& frame) noexcept;
     void on_rotate(const Frame& frame) noexcept;
+    void on_self_test(const Frame& frame) noexcept;
     void on_log(const Frame& frame) noexcept;
     void on_speed(const Frame& frame) noexcept;
     // the window

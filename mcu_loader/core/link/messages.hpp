@@ -31,6 +31,7 @@ enum class Type : std::uint8_t {
     abort = 0x0D,
     echo = 0x0E,
     rotate = 0x0F,
+    self_test = 0x10,  ///< bodies: self_test.hpp
     ack = 0xC0,
     progress = 0xC1,
     boot = 0xC2,

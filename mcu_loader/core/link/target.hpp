@@ -115,6 +115,12 @@ class Target {
     /// record that is in force already is ok again.
     [[nodiscard]] virtual Status rotate(std::span<const std::uint8_t> record,
                                         std::uint16_t& generation) noexcept = 0;
+    /// One step of the port's self test (self_test.hpp): decodes the request's body, writes the answer's.
+    /// Only a loader built with it knows it.
+    [[nodiscard]] virtual Status self_test(std::span<const std::uint8_t>, std::span<std::uint8_t>,
+                                           std::size_t&) noexcept {
+        return Status::unknown_request;
+    }
     /// Journals nothing; remembers across the reset whether to stay in the loader.
     [[nodiscard]] virtual Status reboot(bool stay_in_loader) noexcept = 0;
     virtual void abort_staging() noexcept = 0;

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "mcu_loader/core/device/self_test_target.hpp"
 #include "mcu_loader/port/stm32f429/mailbox.hpp"
 #include "mcu_loader/port/stm32f429/stack.hpp"
 
@@ -15,6 +16,12 @@ constexpr std::uint32_t kListenMs = 40;
 constexpr std::uint32_t kDrainMs = 150;
 constexpr std::uint32_t kLonelyMs = 60'000;
 constexpr std::uint32_t kStackMarkMs = 1'000;
+
+#ifdef MCUOTA_SELF_TEST
+using ServedTarget = device::SelfTestTarget;
+#else
+using ServedTarget = device::LoaderTarget;
+#endif
 
 constexpr std::size_t kWindowChunks = 24;
 constexpr std::size_t kRingBytes = 32 * 1024;
@@ -33,7 +40,7 @@ struct LoaderService::Serving {
                  target,
                  {.role = link::Role::loader, .base_baud = kBaudBase, .receive_ring_bytes = kRingBytes},
                  window} {}
-    device::LoaderTarget target;
+    ServedTarget target;
     link::LinkServer server;
     std::array<std::uint8_t, kWindowChunks * link::kChunkBytes> window;
     std::array<std::uint8_t, kRingBytes> ring;

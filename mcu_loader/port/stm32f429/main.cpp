@@ -46,11 +46,11 @@ alignas(8) std::array<std::uint8_t, kDecoderMemoryBytes> shared_memory;
 
     static UartLine line{transmit_ring};
     line.start(clocks.pclk2_hz, kBaudBase);
-    static SpiNor nor{kHooks};
+    static SpiNor nor{kHooks, kRegionMap.nor_bytes};
     // A NOR that fails shows itself in the first read of the journal: the loader then serves and says so.
     (void)nor.start();
     static InternalFlash flash;
-    static Storage storage{flash, nor, kHooks};
+    static Storage storage{kRegionMap, flash, nor, kHooks};
     static Board board{kHooks, reset_cause, nor.jedec_id(), clocks.pclk2_hz};
     static LoaderService service{line, shared_memory};
     static const BuiltInKeys built_in;

@@ -1,6 +1,7 @@
 #pragma once
-// The product: the facts a port to another board changes first. Compiled into loader and agent.
+// The product, compiled into loader and agent. What differs from board to board is in boards/.
 
+#include "board_facts.hpp"  // of the board this is built for: its folder is in the include path
 #include "mcu_loader/core/device/board.hpp"
 #include "mcu_loader/core/manifest.hpp"
 #include "mcu_loader/port/stm32f429/internal_flash.hpp"
@@ -19,7 +20,7 @@ constexpr std::uint32_t kPayloadKinds = (1U << static_cast<unsigned>(PayloadKind
                                         (1U << static_cast<unsigned>(PayloadKind::relocated));
 
 constexpr device::Product kProduct{
-    .hardware = "stm32f429-demo",
+    .hardware = kHardware,
     .loader_version = {},  // filled in by loader and agent
     .agent_version = {},
     .load_address = kApplicationBegin,

@@ -1,4 +1,5 @@
-// W25Q128 driver: commands and times from Winbond's W25Q128JV data sheet, chapters 8 and 9.6.
+// W25Q128 and W25Q256 driver: commands and times from Winbond's W25Q128JV and W25Q256JV data sheets, chapters
+// 8 and 9.6.
 #include "mcu_loader/port/stm32f429/spi_nor.hpp"
 
 #include <algorithm>
@@ -15,8 +16,9 @@ namespace {
 constexpr std::uint8_t kReadStatus1 = 0x05, kWriteEnable = 0x06, kWriteStatus1 = 0x01,
                        kVolatileWriteEnable = 0x50;
 constexpr std::uint8_t kRead = 0x03, kPageProgram = 0x02, kErase4K = 0x20, kErase32K = 0x52, kErase64K = 0xD8;
-constexpr std::uint8_t kJedecId = 0x9F, kWakeUp = 0xAB, kResetEnable = 0x66, kReset = 0x99,
-                       kLeave4ByteMode = 0xE9;
+constexpr std::uint8_t kJedecId = 0x9F, kWakeUp = 0xAB, kResetEnable = 0x66, kReset = 0x99;
+// The same with four address bytes, whatever mode the chip is in; there is none for 32 KiB.
+constexpr std::uint8_t kRead4 = 0x13, kPageProgram4 = 0x12, kErase4K4 = 0x21, kErase64K4 = 0xDC;
 constexpr std::uint8_t kBusy = 0x01, kProtected = 0x7C;
 
 // Data-sheet maxima, rounded up for the tick's grain.
@@ -46,12 +48,17 @@ void SpiNor::command(std::uint8_t opcode) noexcept {
     select(false);
 }
 
-void SpiNor::command_at(std::uint8_t opcode, std::uint32_t address) noexcept {
-    const std::array<std::uint8_t, 4> bytes{opcode, static_cast<std::uint8_t>(address >> 16),
-                                            static_cast<std::uint8_t>(address >> 8),
-                                            static_cast<std::uint8_t>(address)};
+void SpiNor::command_at(std::uint8_t opcode, std::uint8_t opcode_4, std::uint32_t address) noexcept {
+    const std::array<std::uint8_t, 5> bytes{
+        opcode_4, static_cast<std::uint8_t>(address >> 24), static_cast<std::uint8_t>(address >> 16),
+        static_cast<std::uint8_t>(address >> 8), static_cast<std::uint8_t>(address)};
     select(true);
-    spi5_write(bytes);
+    if (large_) {
+        spi5_write(bytes);
+    } else {
+        spi5_write({&opcode, 1});
+        spi5_write(std::span{bytes}.subspan(2));
+    }
 }
 
 std::uint8_t SpiNor::status_1() noexcept {
@@ -110,7 +117,8 @@ Status SpiNor::bring_up() noexcept {
     if (id[0] != kManufacturerWinbond || (id[2] != kCapacity128Mbit && id[2] != kCapacity256Mbit)) {
         return Status::nor_id_wrong;
     }
-    if (id[2] == kCapacity256Mbit) command(kLeave4ByteMode);
+    large_ = id[2] == kCapacity256Mbit;
+    if ((1U << id[2]) < least_bytes_) return Status::nor_id_wrong;
     if ((status_1() & kProtected) != 0) {
         // Somebody protected blocks: unprotect until the next power-up only.
         const std::array<std::uint8_t, 2> unprotect{kWriteStatus1, 0};
@@ -125,7 +133,7 @@ Status SpiNor::bring_up() noexcept {
 
 Status SpiNor::read(std::uint32_t address, std::span<std::uint8_t> out) noexcept {
     if (usable_ != Status::ok) return usable_;
-    command_at(kRead, address);
+    command_at(kRead, kRead4, address);
     spi5_read(out);
     select(false);
     return Status::ok;
@@ -133,7 +141,7 @@ Status SpiNor::read(std::uint32_t address, std::span<std::uint8_t> out) noexcept
 
 Status SpiNor::program_page(std::uint32_t address, std::span<const std::uint8_t> bytes) noexcept {
     command(kWriteEnable);
-    command_at(kPageProgram, address);
+    command_at(kPageProgram, kPageProgram4, address);
     spi5_write(bytes);
     select(false);
     if (const Status status = wait_ready(kPageMs, false); status != Status::ok) return status;
@@ -161,16 +169,16 @@ Status SpiNor::erase(std::uint32_t address, std::uint32_t length) noexcept {
     if (usable_ != Status::ok) return usable_;
     if (address % kNorSectorBytes != 0 || length % kNorSectorBytes != 0) return Status::out_of_range;
     while (length != 0) {
-        std::uint8_t opcode = kErase4K;
+        std::uint8_t opcode = kErase4K, opcode_4 = kErase4K4;
         std::uint32_t step = kNorSectorBytes, most_ms = kErase4KMs;
         if (address % kBlock64K == 0 && length >= kBlock64K) {
-            opcode = kErase64K, step = kBlock64K, most_ms = kErase64KMs;
-        } else if (address % kBlock32K == 0 && length >= kBlock32K) {
+            opcode = kErase64K, opcode_4 = kErase64K4, step = kBlock64K, most_ms = kErase64KMs;
+        } else if (!large_ && address % kBlock32K == 0 && length >= kBlock32K) {
             opcode = kErase32K, step = kBlock32K, most_ms = kErase32KMs;
         }
         hooks_.feed_watchdog();
         command(kWriteEnable);
-        command_at(opcode, address);
+        command_at(opcode, opcode_4, address);
         select(false);
         if (const Status status = wait_ready(most_ms, true); status != Status::ok) return status;
         address += step;

@@ -1,5 +1,5 @@
 #pragma once
-// The SPI NOR flash: W25Q128 (or the lower 16 MiB of a W25Q256) on SPI5, PF7/PF8/PF9, chip select PF6.
+// The SPI NOR flash: W25Q128 or W25Q256 on SPI5, PF7/PF8/PF9, chip select PF6.
 
 #include <cstdint>
 #include <span>
@@ -15,7 +15,9 @@ constexpr std::uint32_t kNorSectorBytes = 4096;
 /// Code keeps running (with interrupts) while the NOR erases; the calls themselves wait.
 class SpiNor {
   public:
-    explicit SpiNor(const Hooks& hooks) noexcept : hooks_{hooks} {}
+    /// A chip of less than `least_bytes` is refused: nor_id_wrong.
+    SpiNor(const Hooks& hooks, std::uint32_t least_bytes) noexcept
+        : hooks_{hooks}, least_bytes_{least_bytes} {}
 
     /// Sets up the bus and brings the chip to a known state whatever it was doing when the MCU was reset: an
     /// erase may still run, it may sleep, or hold volatile settings.
@@ -36,13 +38,16 @@ class SpiNor {
     [[nodiscard]] Status bring_up() noexcept;
     void select(bool on) noexcept;
     void command(std::uint8_t opcode) noexcept;
-    void command_at(std::uint8_t opcode, std::uint32_t address) noexcept;
+    /// Selects the chip and sends the opcode with three address bytes, or `opcode_4` with four.
+    void command_at(std::uint8_t opcode, std::uint8_t opcode_4, std::uint32_t address) noexcept;
     [[nodiscard]] std::uint8_t status_1() noexcept;
     [[nodiscard]] Status wait_ready(std::uint32_t most_ms, bool may_sleep) noexcept;
     [[nodiscard]] Status program_page(std::uint32_t address, std::span<const std::uint8_t> bytes) noexcept;
     void pause_us(std::uint32_t microseconds) noexcept;
 
     Hooks hooks_;
+    std::uint32_t least_bytes_;
+    bool large_{false};  ///< more than three address bytes can say
     std::uint32_t jedec_id_{0};
     Status usable_{Status::nor_id_wrong};  ///< ok once start() has found a working chip; else what was wrong
 };

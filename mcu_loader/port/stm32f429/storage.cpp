@@ -1,36 +1,13 @@
-// Region map of the product and dispatch to the two flashes.
+// Bounds of the regions and dispatch to the two flashes.
 #include "mcu_loader/port/stm32f429/storage.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace mcuota::stm32f429 {
 namespace {
 
-struct NorRegion {
-    std::uint32_t begin;
-    std::uint32_t bytes;
-};
-
-// Indexed by device::Region; `running` is not in the NOR. Download and both banks of the backup begin on
-// 64 KiB blocks, hold the largest application of a 2 MiB part, and stay inside the 16 MiB every fitted part
-// has.
-constexpr std::array<NorRegion, device::kRegionCount> kNorRegions{{
-    {0, 0},
-    {0x000000, 0x004000},  // flag_a: a sector of journal, one of manifest slot, two of keys
-    {0x004000, 0x004000},  // flag_b
-    {0x010000, 0x3C0000},  // backup
-    {0x3D0000, 0x220000},  // download
-}};
-static_assert(kNorRegions[3].bytes / 2 >= (2048 - 128) * 1024 &&
-              kNorRegions[4].bytes >= (2048 - 128 + 64) * 1024);
-
 // One SPI command's share of a long read: short enough that the watchdog and the link hear of us in between.
 constexpr std::size_t kReadStepBytes = 0x8000;
-
-const NorRegion& nor_region(device::Region region) noexcept {
-    return kNorRegions[static_cast<std::size_t>(region)];
-}
 
 bool inside(const NorRegion& region, std::uint32_t offset, std::size_t length) noexcept {
     return offset <= region.bytes && length <= region.bytes - offset;
