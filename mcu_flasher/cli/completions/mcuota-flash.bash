@@ -7,7 +7,7 @@ _mcuota_flash() {
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --link|--timeout|--install-timeout|--pubkey) ((i++)) ;;
+            --link|--timeout|--install-timeout|--pubkey|--seed) ((i++)) ;;
             -*) ;;
             *) command=${command:-${COMP_WORDS[i]}} ;;
         esac
@@ -20,13 +20,14 @@ _mcuota_flash() {
             compopt -o nospace
             return ;;
         --pubkey) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -X '!*.pem' -- "$current"; compgen -d -- "$current"); return ;;
-        --timeout|--install-timeout) return ;;
+        --timeout|--install-timeout|--seed) return ;;
     esac
     case $command in
-        "") words+=" --version info push confirm rollback reboot rotate log" ;;
+        "") words+=" --version info push confirm rollback reboot rotate selftest log" ;;
         push) words+=" --pubkey --full --install-timeout" ;;
         rollback) words+=" --install-timeout" ;;
         reboot) words+=" --loader" ;;
+        selftest) words+=" --yes-erase-everything --quick --seed" ;;
     esac
     if [[ $current == -* || -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
