@@ -30,7 +30,7 @@ class PortScenario(unittest.TestCase):
         self.board = Board(self.folder / "board", loader=firmware(loader), speed="max", options=options).start()
 
     def flash(self, *arguments):
-        return run_tool("mcuota-flash", "--link", f"{self.board.link}:2000000", *arguments, check=False, timeout=900)
+        return run_tool("mcuota-flash", "--link", f"{self.board.link}:2000000", *arguments, check=False, timeout=3000)
 
     def info(self):
         return json.loads(self.flash("info", "--json").stdout)
