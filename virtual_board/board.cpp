@@ -181,6 +181,7 @@ void Board::power_on() {
     for (auto* memory : {&sram_, &ccm_})
         std::generate(memory->begin(), memory->end(), [this] { return random_.byte(); });
     rcc_->power_up();
+    clock_.start_afresh();
     clock_.advance_to(clock_.now() + 1500 * kMicrosecond);
     last_reset_ = ResetCause::power;
     reset_request_ = ResetCause::power;
@@ -192,16 +193,15 @@ void Board::power_off(bool vbat) {
     flash_->power_cut();
     nor_->power_cut();
     powered_ = false;
-    sleeping_ = waiting_ = locked_up_ = false;
+    sleeping_ = waiting_ = locked_up_ = fence_hit_ = false;
     reset_request_.reset();
     pending_fault_.reset();
     cut_due_ = false;
-    cut_at_ = kNever;
+    cut_at_ = bite_at_ = kNever;
     for (const Slot& slot : bus_.slots())
         slot.device->reset();
     for (auto& usart : usarts_)
         usart->drop_line();
-    cpu_.reset();
     if (!vbat) {
         rtc_->domain_reset();
         std::generate(backup_.sram.begin(), backup_.sram.end(), [this] { return random_.byte(); });
@@ -243,9 +243,40 @@ bool Board::operation_begins(OperationKind kind, std::uint32_t address, std::uin
         case Fate::cut_after:
             cut_at_ = clock_.now() + duration;
             break;
+        case Fate::reset_inside:
+            bite_at_ = clock_.now() + duration / 2;
+            break;
     }
     attention_ = true;
     return true;
+}
+
+void Board::watch_code(std::uint32_t address, std::function<void()> visit) {
+    watches_.push_back({address, false, std::move(visit)});
+}
+
+void Board::watch_code_once(std::uint32_t address, std::function<void()> visit) {
+    watches_.push_back({address, true, std::move(visit)});
+}
+
+/// Calls who watches `address`; true when execution went elsewhere.
+bool Board::visit_watch(std::uint32_t address) {
+    watch_passed_ = address;
+    for (std::size_t i = 0; i < watches_.size(); ++i) {
+        if (watches_[i].address != address) continue;
+        const std::function<void()> visit = watches_[i].visit;
+        if (watches_[i].once) watches_.erase(watches_.begin() + static_cast<std::ptrdiff_t>(i--));
+        visit();
+    }
+    return cpu_->get(Reg::pc) != address;
+}
+
+void Board::finish_call(std::uint32_t result, std::uint64_t instructions) {
+    cpu_->set(Reg::r0, result);
+    cpu_->set(Reg::pc, cpu_->get(Reg::lr));
+    instructions_ += instructions;
+    clock_.count_many(instructions);
+    clock_.sync();
 }
 
 void Board::cut_now() {

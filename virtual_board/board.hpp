@@ -67,6 +67,8 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] std::string failure() const;
 
     void power_on();
+    /// Randomness begins anew: RAM at the next power-up depends on nothing before.
+    void reseed(std::uint64_t seed) { random_ = Random(seed); }
     /// Cuts the power. With `vbat` false the backup domain is lost too.
     void power_off(bool vbat = true);
     [[nodiscard]] bool powered() const noexcept { return powered_; }
@@ -74,6 +76,28 @@ class Board final : private CpuBus, private DmaPort {
     void plan_cut(const CutPlan& plan);
     /// What cuts leave of an operation, and whether they take the backup domain, too.
     void set_cut_effects(Tear tear, bool vbat);
+    void set_tear(Tear tear) { set_cut_effects(tear, cut_keeps_backup_); }
+    /// Code in [begin, end) is not executed: a core that gets there halts until the next reset, and
+    /// fence_hit() tells. Time and devices go on.
+    void set_fence(std::uint32_t begin, std::uint32_t end) noexcept {
+        fence_begin_ = begin;
+        fence_bytes_ = end - begin;
+    }
+    [[nodiscard]] bool fence_hit() const noexcept { return fence_hit_; }
+    /// `visit` is called each time execution gets to `address`, before it is executed, outside the engine.
+    void watch_code(std::uint32_t address, std::function<void()> visit);
+    /// The same, but only the next time.
+    void watch_code_once(std::uint32_t address, std::function<void()> visit);
+    /// For visitors at a function's first instruction: it returns `result` after `instructions` instructions.
+    void finish_call(std::uint32_t result, std::uint64_t instructions);
+    /// Bytes of RAM or flash the core sees at `address`; null when it is neither. Flash is not to be written.
+    [[nodiscard]] std::uint8_t* memory(std::uint32_t address, std::uint32_t size_bytes) {
+        return cpu_ ? cpu_->memory(address, size_bytes, false) : nullptr;
+    }
+    /// Pulls the watchdog's way to reset: what a program that hangs would meet.
+    void bite() { request_reset(ResetCause::iwdg); }
+    /// The NOR, for who stands in for a program the board does not run.
+    [[nodiscard]] W25q& nor_chip() noexcept { return *nor_; }
     /// Operations begun since the board was built.
     [[nodiscard]] std::uint64_t operations() const noexcept { return operations_; }
     /// Pulls NRST.
@@ -143,6 +167,7 @@ class Board final : private CpuBus, private DmaPort {
     void plan_stop();
     [[nodiscard]] bool only_periodic_ahead() const;
     void recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_t value);
+    [[nodiscard]] bool status_changed() const;
     [[nodiscard]] bool gate_open(const Slot& slot, std::uint32_t address);
     void bus_fault(std::uint32_t address, bool writing);
     [[nodiscard]] std::uint32_t bit_band_read(std::uint32_t address);
@@ -153,6 +178,17 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] bool operation_begins(OperationKind kind, std::uint32_t address, std::uint32_t size_bytes,
                                         Time duration);
     void cut_now();
+    [[nodiscard]] bool watched(std::uint32_t address) const noexcept {
+        for (const Watch& watch : watches_)
+            if (watch.address == address) return true;
+        return false;
+    }
+    [[nodiscard]] bool visit_watch(std::uint32_t address);
+    /// True when a visitor sent execution elsewhere.
+    [[nodiscard]] bool watch_at_pc() {
+        const std::uint32_t at = cpu_->get(Reg::pc);
+        return watch_passed_ != at && watched(at) && visit_watch(at);
+    }
     /// What the program does no longer reaches anything: the core is about to be reset or has lost its power.
     [[nodiscard]] bool dying() const noexcept { return reset_request_ || cut_due_; }
     void do_reset();
@@ -211,9 +247,19 @@ class Board final : private CpuBus, private DmaPort {
     CutPlan cut_plan_;
     std::uint64_t cut_instruction_{~std::uint64_t{0}};
     Time cut_at_{kNever};
+    Time bite_at_{kNever};  ///< a reset put inside an operation
     bool cut_due_{false};
     bool cut_keeps_backup_{true};
     std::uint64_t operations_{0};
+    std::uint32_t fence_begin_{0}, fence_bytes_{0};
+    bool fence_hit_{false};
+    struct Watch {
+        std::uint32_t address;
+        bool once;
+        std::function<void()> visit;
+    };
+    std::vector<Watch> watches_;
+    std::uint32_t watch_passed_{0};  ///< its visitor has been called: execution may go on there
     struct PendingFault {
         std::uint32_t address;
         bool writing;
@@ -222,7 +268,7 @@ class Board final : private CpuBus, private DmaPort {
     std::uint64_t instructions_{0}, resets_{0}, exceptions_{0};
     ResetCause last_reset_{ResetCause::power};
     // Recognising busy-waits: the last status read and how often it gave the same answer.
-    std::uint32_t wait_address_{0}, wait_value_{0};
+    std::uint32_t wait_address_{0}, wait_value_{0}, wait_mask_{0};
     unsigned wait_repeats_{0};
     std::uint64_t wait_instructions_{0};
     std::vector<std::string> warned_;

@@ -45,7 +45,7 @@ constexpr unsigned kSpi5Irq = 85;
 
 Time Board::next_event() const {
     if (!powered_) return kNever;
-    Time first = std::min(nor_->deadline(), cut_at_);
+    Time first = std::min({nor_->deadline(), cut_at_, bite_at_});
     for (const Device* device : timed_)
         first = std::min(first, device->deadline());
     return first;
@@ -53,7 +53,7 @@ Time Board::next_event() const {
 
 bool Board::only_periodic_ahead() const {
     if (!powered_) return true;
-    if (nor_->deadline() != kNever || cut_at_ != kNever) return false;
+    if (nor_->deadline() != kNever || cut_at_ != kNever || bite_at_ != kNever) return false;
     return std::none_of(timed_.begin(), timed_.end(), [](const Device* device) {
         return !device->periodic() && device->deadline() != kNever;
     });
@@ -67,6 +67,10 @@ void Board::work_off_events() {
         for (Device* device : timed_)
             if (device->deadline() <= event) device->advance();
         if (cut_at_ <= event) cut_now();  // behind what ends at this very moment
+        if (bite_at_ <= event) {
+            bite_at_ = kNever;
+            request_reset(ResetCause::iwdg);
+        }
         if (dying()) break;
         pump_dma();
     }
@@ -82,7 +86,7 @@ void Board::skip_to(Time time) {
 
 void Board::plan_stop() {
     masked_until_ = 0;
-    stop_tick_ = std::min(clock_.ticks_at(next_event()), clock_.ticks_at(limit_));
+    stop_tick_ = clock_.ticks_at(std::min(next_event(), limit_));
     attention_ = dying() || pending_fault_ || flash_->busy() || nvic_->anything_pending();
 }
 
@@ -136,6 +140,14 @@ bool Board::block_done(std::uint32_t instructions, std::uint32_t next) {
     clock_.count(instructions);
     instructions_ += instructions;
     if (instructions_ >= cut_instruction_) cut_now();
+    if (!watches_.empty() && watched(next)) {
+        if (watch_passed_ != next) return false;
+        watch_passed_ = 0;
+    }
+    if (next - fence_begin_ < fence_bytes_) {
+        fence_hit_ = true;
+        return false;
+    }
     if (clock_.ticks() < stop_tick_ && (!attention_ || instructions_ < masked_until_)) return true;
     clock_.sync();
     work_off_events();
@@ -180,15 +192,27 @@ void Board::recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_
     wait_instructions_ = instructions_;
     if (wait_repeats_ < kWaitLoopRepeats || !slot.device->status_register((address - slot.base) & ~3u))
         return;
+    clock_.sync();
     if (next_event() <= clock_.now() + kWaitWorthSkipping) return;
     waiting_ = true;
     attention_ = true;
 }
 
+/// Whether the register the program waits on reads differently by now.
+bool Board::status_changed() const {
+    const Slot* slot = bus_.at(wait_address_);
+    if (!slot) return true;
+    const std::uint32_t offset = wait_address_ - slot->base;
+    const std::uint32_t value = slot->device->peek(offset & ~3u) >> (8 * (offset & 3));
+    return (value & wait_mask_) != (wait_value_ & wait_mask_);
+}
+
 std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
     if (dying()) return 0;
-    clock_.sync();
-    if (clock_.ticks() >= stop_tick_) work_off_events();
+    if (clock_.ticks() >= stop_tick_) {
+        clock_.sync();
+        work_off_events();
+    }
     if (address == kDemcr) return dwt_->demcr();
     const Slot* slot = bus_.at(address);
     if (!slot) {
@@ -198,9 +222,13 @@ std::uint32_t Board::bus_read(std::uint32_t address, unsigned size_bytes) {
         return 0;
     }
     if (!gate_open(*slot, address)) return 0;
+    // What a plain read sees has not moved since the last event: no time, no consequences.
+    const bool plain = slot->device->plain_read((address - slot->base) & ~3u);
+    if (!plain) clock_.sync();
     const std::uint32_t value = Bus::read(*slot, address, size_bytes);
-    after_access();
+    if (!plain) after_access();
     recognise_wait(*slot, address, value);
+    wait_mask_ = size_bytes >= 4 ? 0xFFFF'FFFFu : (1u << (8 * size_bytes)) - 1;
     return value;
 }
 
@@ -309,18 +337,18 @@ void Board::run(Time limit) {
         if (dying()) continue;
         const Time horizon = std::min(next_event(), limit);
         const std::uint32_t pc = cpu_->get(Reg::pc);
-        if (flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc)) {
+        if (!fence_hit_ && flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc)) {
             skip_to(std::min(horizon, flash_->deadline()));
             continue;
         }
-        if (!locked_up_ && pending_fault_) {
+        if (!locked_up_ && !fence_hit_ && pending_fault_) {
             const PendingFault fault = *pending_fault_;
             pending_fault_.reset();
             nvic_->set_bfar(fault.address);
             raise_fault(kBusFault, fault.writing ? Nvic::kImpreciserr : Nvic::kPreciserr | Nvic::kBfarvalid);
             continue;
         }
-        if (locked_up_) {
+        if (locked_up_ || fence_hit_) {
             skip_to(horizon);
             continue;
         }
@@ -332,9 +360,14 @@ void Board::run(Time limit) {
         }
         if (waiting_) {
             skip_to(horizon);
-            if (next_event() <= limit) waiting_ = false;  // something happens: look at the register again
+            if (next_event() > limit) continue;
+            // Something happens. The program looks at the register again only when that changed it (or when
+            // an interrupt is taken).
+            work_off_events();
+            if (dying() || status_changed()) waiting_ = false;
             continue;
         }
+        if (!watches_.empty() && watch_at_pc()) continue;
         plan_stop();
         const Cpu::Stop stop = cpu_->run();
         clock_.sync();
@@ -343,7 +376,7 @@ void Board::run(Time limit) {
 }
 
 bool Board::idle() const {
-    if (!powered_ || sleeping_ || waiting_ || locked_up_) return true;
+    if (!powered_ || sleeping_ || waiting_ || locked_up_ || fence_hit_) return true;
     const std::uint32_t pc = cpu_->get(Reg::pc);
     return flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc);
 }

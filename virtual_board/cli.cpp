@@ -52,6 +52,45 @@ Outcome<ChipId> parse_chip_id(const std::string& text) {
     return id;
 }
 
+namespace {
+
+CLI::App* add_prove(CLI::App& app, ProveOptions& options) {
+    CLI::App* prove = app.add_subcommand(
+        "prove",
+        "Cuts the power at every flash and NOR operation of jobs of a loader and checks what follows.");
+    prove->add_option("--loader", options.loader, "The loader, ELF or binary for 0x08000000")->required();
+    prove
+        ->add_option(
+            "--case", options.folder,
+            "Folder with old.bin, new.bin, next.bin and their signed envelopes old.mce, new.mce, next.mce")
+        ->required();
+    prove->add_option("--scenario", options.scenarios, "Only this scenario (repeatable; default: all)")
+        ->check(CLI::IsMember(scenario_names()));
+    prove->add_option("--cuts", options.cuts,
+                      "At most this many cuts a scenario, spread evenly (default: all)");
+    prove
+        ->add_option("--depth", options.depth,
+                     "Cuts in one run; from the second on at random operations (default 1)")
+        ->check(CLI::Range(1u, 10u));
+    prove->add_option("--seed", options.seed, "Seed of everything random (default 1)");
+    prove->add_option("--jobs", options.jobs, "Runs at the same time (default 1)")
+        ->check(CLI::Range(1u, 64u));
+    prove->add_option("--security-counter", options.security_counter,
+                      "Counter in the three manifests (default 0)");
+    prove->add_option("--only", options.only, "Only this cut, by the id a failure was reported with");
+    prove->add_flag(
+        "--executes", options.executes,
+        "old.bin and new.bin contain the agent of this project: run them, they confirm themselves");
+    prove->add_option("--part", options.part, "Part: 1MB (default), 1MB-dual or 2MB")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Part>{{"1MB", Part::single_1mb},
+                                                                        {"1MB-dual", Part::dual_1mb},
+                                                                        {"2MB", Part::dual_2mb}})
+                        .description("1MB|1MB-dual|2MB"));
+    return prove;
+}
+
+}  // namespace
+
 ParsedCommand parse_command_line(int argc, const char* const* argv) {
     Options options;
     CLI::App app{"A virtual STM32F429 board: runs firmware instruction by instruction."};
@@ -59,6 +98,8 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     app.require_subcommand(1);
     CLI::App* run =
         app.add_subcommand("run", "Powers the board up and runs it until SIGTERM, SIGINT or `quit`.");
+    ProveOptions prove_options;
+    CLI::App* const prove = add_prove(app, prove_options);
     std::string cpi = "1.3";
     std::string chip_id;
     int boot0 = 0;
@@ -135,11 +176,12 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         const int code = app.exit(error);
-        return {std::nullopt, code == 0 ? 0 : 2};
+        return {std::nullopt, std::nullopt, code == 0 ? 0 : 2};
     }
+    if (prove->parsed()) return {std::nullopt, prove_options, 0};
     const auto usage = [](const Failure& failure) {
         std::fprintf(stderr, "mcuota-board: %s; %s\n", failure.what.c_str(), failure.next.c_str());
-        return ParsedCommand{std::nullopt, 2};
+        return ParsedCommand{std::nullopt, std::nullopt, 2};
     };
     if (boot0 == 1)
         return usage(
@@ -171,7 +213,7 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     if (options.backup.empty()) options.backup = options.flash + ".bkp";
     options.runner.vbat = !no_vbat;
     options.runner.seed = options.board.seed;
-    return {options, 0};
+    return {options, std::nullopt, 0};
 }
 
 }  // namespace mcuota::board

@@ -9,6 +9,7 @@
 
 #include "virtual_board/board.hpp"
 #include "virtual_board/failure.hpp"
+#include "virtual_board/prove/prove_command.hpp"
 #include "virtual_board/runner.hpp"
 
 namespace mcuota::board {
@@ -23,10 +24,11 @@ struct Options {
     bool json{false};
 };
 
-/// What the command line asks for; without a value the program ends with `exit_code` (help printed, or usage
-/// error).
+/// What the command line asks for; without one of them the program ends with `exit_code` (help printed, or
+/// usage error).
 struct ParsedCommand {
     std::optional<Options> options;
+    std::optional<ProveOptions> prove;
     int exit_code{0};
 };
 [[nodiscard]] ParsedCommand parse_command_line(int argc, const char* const* argv);

@@ -29,6 +29,7 @@ class Clock {
 
     /// Counts executed instructions; now() follows with sync().
     void count(std::uint32_t instructions) noexcept { ticks_ += std::uint64_t{instructions} * cpi_; }
+    void count_many(std::uint64_t instructions) noexcept { ticks_ += instructions * cpi_; }
     /// Adds whole cycles that no instruction stands for (exception entry and return).
     void add_cycles(std::uint32_t cycles) noexcept { ticks_ += std::uint64_t{cycles} << kTickBits; }
     /// Sets now() to the time of the last counted instruction.
@@ -38,6 +39,12 @@ class Clock {
     void show(Time event_time) noexcept { now_ = event_time; }
     /// Moves the clock to `time` without executing anything (stall, sleep). Earlier times are ignored.
     void advance_to(Time time) noexcept;
+    /// Power-up: time goes on from a whole cycle, so that what follows depends on nothing before.
+    void start_afresh() noexcept {
+        ticks_ = (ticks_ | ((std::uint64_t{1} << kTickBits) - 1)) + 1;
+        base_ticks_ = ticks_;
+        base_time_ = now_;
+    }
     /// Changes the core frequency from now on.
     void set_hz(std::uint64_t hz) noexcept;
 

@@ -92,10 +92,25 @@ Cpu::Cpu(CpuBus& bus, const std::vector<MemoryRegion>& regions)
     if (error == UC_ERR_OK) error = uc_ctl_set_cpu_model(engine_, UC_CPU_ARM_CORTEX_M4);
     if (error == UC_ERR_OK) error = static_cast<uc_err>(map());
     if (error == UC_ERR_OK) error = static_cast<uc_err>(add_hooks());
+    if (error == UC_ERR_OK) error = uc_context_alloc(engine_, &reset_state_);
+    if (error == UC_ERR_OK) error = uc_context_save(engine_, reset_state_);
     if (error != UC_ERR_OK) failed_ = uc_strerror(error);
 }
 
+void Cpu::restart() {
+    uc_context_restore(engine_, reset_state_);
+    refresh_mode();
+    for (const MemoryRegion& region : regions_)
+        if (region.executable && region.writable)  // code in RAM is another after a power-up
+            uc_ctl_remove_cache(engine_, region.base, std::uint64_t{region.base} + region.size_bytes);
+    pc_ = block_address_ = block_instructions_ = exc_return_ = 0;
+    split_store_left_ = 0;
+    stop_asked_ = false;
+    interrupt_.reset();
+}
+
 Cpu::~Cpu() {
+    if (reset_state_) uc_context_free(reset_state_);
     if (engine_) uc_close(engine_);
 }
 

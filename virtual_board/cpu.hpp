@@ -11,6 +11,7 @@
 #include <vector>
 
 struct uc_struct;
+struct uc_context;
 
 namespace mcuota::board {
 
@@ -80,6 +81,10 @@ class Cpu {
     /// Why the engine could not be opened; empty when it could.
     [[nodiscard]] const std::string& failed() const noexcept { return failed_; }
 
+    /// The state after reset again, except SP and PC. What was translated from flash that did not change is
+    /// kept: a start costs no new translation.
+    void restart();
+
     /// Executes from PC until something ends it.
     [[nodiscard]] Stop run();
 
@@ -125,6 +130,7 @@ class Cpu {
 
     CpuBus& bus_;
     uc_struct* engine_{nullptr};
+    uc_context* reset_state_{nullptr};
     std::string failed_;
     std::vector<MemoryRegion> regions_;
     std::vector<std::unique_ptr<Hole>> holes_;

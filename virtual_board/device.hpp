@@ -32,6 +32,8 @@ class Device {
     /// True when deadline() belongs to a timer that ticks for ever: such events alone do not end an idle
     /// phase.
     [[nodiscard]] virtual bool periodic() const { return false; }
+    /// True when reading the register now changes nothing and its value changes only by events and stores.
+    [[nodiscard]] virtual bool plain_read(std::uint32_t) const { return false; }
     /// True for registers programs wait on in loops and that change only by events: the board may skip such
     /// waits.
     [[nodiscard]] virtual bool status_register(std::uint32_t) const { return false; }

@@ -44,7 +44,9 @@ void Board::do_reset() {
         rcc_->note_reset(cause);
     }
     pending_fault_.reset();
-    sleeping_ = waiting_ = locked_up_ = false;
+    sleeping_ = waiting_ = locked_up_ = fence_hit_ = false;
+    watch_passed_ = 0;
+    std::erase_if(watches_, [](const Watch& watch) { return watch.once; });
     wait_repeats_ = 0;
     lines_ = 0;
     for (const Slot& slot : bus_.slots())
@@ -61,7 +63,7 @@ void Board::do_reset() {
 }
 
 void Board::start_cpu() {
-    // A fresh engine has the registers of a reset core; the memories keep their content.
+    // The engine gets the registers of a reset core; the memories keep their content.
     std::vector<MemoryRegion> regions{
         {0, flash_bytes_.data(), geometry_.size_bytes(), false, true},
         {kFlashBase, flash_bytes_.data(), geometry_.size_bytes(), false, true},
@@ -70,7 +72,10 @@ void Board::start_cpu() {
         {kOptionPageBase, option_page_.data(), kInfoPageBytes, false, false},
         {0x2000'0000, sram_.data(), static_cast<std::uint32_t>(sram_.size()), true, true},
     };
-    cpu_ = std::make_unique<Cpu>(static_cast<CpuBus&>(*this), regions);
+    if (cpu_)
+        cpu_->restart();
+    else
+        cpu_ = std::make_unique<Cpu>(static_cast<CpuBus&>(*this), regions);
     if (!cpu_->failed().empty()) return lock_up("the CPU engine cannot be opened");
     std::array<std::uint32_t, 2> vector{};
     (void)read_words(*cpu_, 0, vector.data(), 2);

@@ -135,4 +135,34 @@ std::optional<Failure> load_firmware(const std::string& path, const FlashGeometr
     return std::nullopt;
 }
 
+std::optional<std::uint32_t> symbol_address(const std::string& path, const std::string& name) {
+    std::ifstream stream(path, std::ios::binary);
+    const std::vector<std::uint8_t> file{std::istreambuf_iterator<char>(stream),
+                                         std::istreambuf_iterator<char>()};
+    const auto take = [&file](std::uint64_t at, auto& out) {
+        if (at > file.size() || file.size() - at < sizeof out) return false;
+        std::memcpy(&out, file.data() + at, sizeof out);
+        return true;
+    };
+    Elf32_Ehdr header{};
+    if (!take(0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        header.e_shentsize != sizeof(Elf32_Shdr))
+        return std::nullopt;
+    for (unsigned section = 0; section < header.e_shnum; ++section) {
+        Elf32_Shdr symbols{};
+        Elf32_Shdr names{};
+        if (!take(header.e_shoff + std::uint64_t{section} * sizeof symbols, symbols)) return std::nullopt;
+        if (symbols.sh_type != SHT_SYMTAB || symbols.sh_link >= header.e_shnum) continue;
+        if (!take(header.e_shoff + std::uint64_t{symbols.sh_link} * sizeof names, names)) return std::nullopt;
+        Elf32_Sym symbol{};
+        for (std::uint64_t at = 0; at + sizeof symbol <= symbols.sh_size; at += sizeof symbol) {
+            if (!take(symbols.sh_offset + at, symbol)) return std::nullopt;
+            const std::uint64_t text = std::uint64_t{names.sh_offset} + symbol.st_name;
+            if (text + name.size() + 1 > file.size()) continue;
+            if (std::memcmp(file.data() + text, name.c_str(), name.size() + 1) == 0) return symbol.st_value;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace mcuota::board

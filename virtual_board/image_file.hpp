@@ -42,4 +42,7 @@ class ImageFile {
 [[nodiscard]] std::optional<Failure> load_firmware(const std::string& path, const FlashGeometry& geometry,
                                                    std::span<std::uint8_t> flash);
 
+/// Address of a symbol in an ELF file; nothing when the file is no ELF or does not name it.
+[[nodiscard]] std::optional<std::uint32_t> symbol_address(const std::string& path, const std::string& name);
+
 }  // namespace mcuota::board

@@ -140,6 +140,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
     const mcuota::board::ParsedCommand command = mcuota::board::parse_command_line(argc, argv);
+    if (command.prove) return mcuota::board::prove(*command.prove);
     if (!command.options) return command.exit_code;
     struct sigaction action {};
     action.sa_handler = [](int) { mcuota::board::stop_signal = 1; };

@@ -40,7 +40,13 @@ constexpr Tear kTears[] = {Tear::mixed, Tear::partial, Tear::looks_done, Tear::l
 [[nodiscard]] const char* to_string(Tear tear) noexcept;
 
 /// What shall happen to an operation that is about to begin.
-enum class Fate : std::uint8_t { runs, cut_before, cut_inside, cut_after };
+enum class Fate : std::uint8_t {
+    runs,
+    cut_before,
+    cut_inside,
+    cut_after,
+    reset_inside  ///< the watchdog resets the MCU halfway; the power stays
+};
 
 /// A model asks this before each operation; false: power is gone, nothing begins.
 using OperationGate =

@@ -45,6 +45,7 @@ class Dma final : public Device {
     void write(std::uint32_t offset, std::uint32_t value) override;
     void reset() override;
     [[nodiscard]] bool status_register(std::uint32_t offset) const override;
+    [[nodiscard]] bool plain_read(std::uint32_t) const override { return true; }
 
     /// True when the stream is enabled for this channel and would serve a request in this direction.
     [[nodiscard]] bool ready(unsigned stream, unsigned channel, bool to_memory) const noexcept;

@@ -55,6 +55,8 @@ class FlashController final : public Device {
     void advance() override;
     [[nodiscard]] bool status_register(std::uint32_t offset) const override { return offset == kSr; }
 
+    [[nodiscard]] bool plain_read(std::uint32_t) const override { return true; }
+
     /// A store to the flash address space. Must not be called while busy() (the bus stalls instead).
     void store(std::uint32_t address, std::uint32_t value, unsigned size_bytes);
 
@@ -69,6 +71,8 @@ class FlashController final : public Device {
     void started();
     /// How an operation is torn from now on.
     void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
+    /// No cell is unsteady.
+    [[nodiscard]] bool settled() const noexcept { return torn_.settled(); }
 
     /// Erases counted per sector number since the program started.
     [[nodiscard]] const std::map<unsigned, std::uint64_t>& erases() const noexcept { return erases_; }

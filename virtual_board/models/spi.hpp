@@ -33,6 +33,10 @@ class Spi final : public Device {
     void advance() override;
     [[nodiscard]] bool status_register(std::uint32_t offset) const override { return offset == kSr; }
 
+    [[nodiscard]] bool plain_read(std::uint32_t offset) const override {
+        return offset == kSr && !ovr_dr_read_;
+    }
+
     [[nodiscard]] bool irq() const noexcept;
     [[nodiscard]] bool dma_rx_request() const noexcept { return (cr2_ & kRxdmaen) && (sr_ & kRxne); }
     [[nodiscard]] bool dma_tx_request() const noexcept {

@@ -336,6 +336,18 @@ void W25q::start(Operation operation) {
               operation.begin);
 }
 
+void W25q::begin_program(std::uint32_t address, std::span<const std::uint8_t> bytes) {
+    const std::uint32_t page = address & ~(kPageBytes - 1);
+    page_operation_.fill(0xFF);
+    for (std::size_t i = 0; i < bytes.size() && address % kPageBytes + i < kPageBytes; ++i)
+        page_operation_[address % kPageBytes + i] = bytes[i];
+    start({Kind::program, page, kPageBytes, clock_.now() + kProgramTime, 0});
+}
+
+void W25q::begin_erase_4k(std::uint32_t address) {
+    start({Kind::erase, address & ~(kSectorBytes - 1), kSectorBytes, clock_.now() + kErase4kTime, 0});
+}
+
 void W25q::refuse(const char* what) {
     ++counters_.refused;
     if (note_) note_(what, address_);

@@ -52,8 +52,13 @@ class W25q {
     void started() { torn_.started(); }
     /// Asked before each program and erase.
     void set_gate(OperationGate gate) { gate_ = std::move(gate); }
+    /// A page program (inside one page) or a 4 KiB erase begun by someone who is not modelled byte by byte.
+    void begin_program(std::uint32_t address, std::span<const std::uint8_t> bytes);
+    void begin_erase_4k(std::uint32_t address);
     /// How an operation is torn from now on.
     void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
+    /// No cell is unsteady.
+    [[nodiscard]] bool settled() const noexcept { return torn_.settled(); }
     [[nodiscard]] bool busy() const noexcept { return operation_.has_value(); }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     /// Erases per 4 KiB sector since the program started (a block erase counts on each of its sectors).

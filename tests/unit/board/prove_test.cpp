@@ -1,0 +1,111 @@
+// Parts of the prover: its digests, its view of the journal, ids of cuts.
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "virtual_board/prove/digest.hpp"
+#include "virtual_board/prove/journal_view.hpp"
+#include "virtual_board/prove/sweep.hpp"
+
+using namespace mcuota::board;
+
+namespace {
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) {
+    return {text.begin(), text.end()};
+}
+
+/// Performs steps as the NOR would.
+void perform(std::vector<std::uint8_t>& nor, const std::vector<JournalStep>& steps) {
+    for (const JournalStep& step : steps) {
+        if (step.erase) std::fill_n(nor.begin() + step.address, 4096, std::uint8_t{0xFF});
+        for (std::size_t i = 0; i < step.bytes.size(); ++i)
+            nor[step.address + i] &= step.bytes[i];
+    }
+}
+
+/// A sealed record of a trial in slot 0 of sector A.
+std::vector<std::uint8_t> nor_on_trial() {
+    std::vector<std::uint8_t> nor(0x10000, 0xFF);
+    std::array<std::uint8_t, kRecordBytes> record{};
+    const auto put = [&record](std::size_t at, std::uint64_t value, unsigned size) {
+        for (unsigned i = 0; i < size; ++i)
+            record[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
+    };
+    std::memcpy(record.data(), "MJ01", 4);
+    put(4, 7, 4);
+    put(8, 99, 8);
+    put(16, static_cast<std::uint32_t>(JournalPhase::trial), 4);
+    put(20, 0x040B, 2);
+    record[24] = 0x2D;
+    record[39] = 0x69;
+    put(120, crc32(std::span{record}.first(120)), 4);
+    std::copy(record.begin(), record.end(), nor.begin());
+    return nor;
+}
+
+}  // namespace
+
+TEST_CASE("the prover's digests are SHA-256 and CRC-32", "[board][prove]") {
+    const Digest abc = sha256(bytes_of("abc"));
+    CHECK(abc[0] == 0xBA);
+    CHECK(abc[1] == 0x78);
+    CHECK(abc[31] == 0xAD);
+    const Digest long_one = sha256(std::vector<std::uint8_t>(1'000'000, 'a'));
+    CHECK(long_one[0] == 0xCD);
+    CHECK(long_one[31] == 0xD0);
+    CHECK(crc32(bytes_of("123456789")) == 0xCBF4'3926);
+}
+
+TEST_CASE("a confirmation is the newest record, confirmed, behind a spoiled slot", "[board][prove]") {
+    std::vector<std::uint8_t> nor = nor_on_trial();
+    const JournalLayout layout;
+    const auto trial = newest_record(nor, layout);
+    REQUIRE(trial);
+    CHECK(trial->phase == JournalPhase::trial);
+    CHECK(trial->token == 99);
+    const std::vector<JournalStep> steps = confirmation(nor, layout, *trial, 5);
+    REQUIRE(steps.size() == 3);
+    perform(nor, steps);
+    const auto confirmed = newest_record(nor, layout);
+    REQUIRE(confirmed);
+    CHECK(confirmed->sequence == 9);
+    CHECK(confirmed->address == 2 * kRecordBytes);
+    CHECK(confirmed->phase == JournalPhase::idle);
+    CHECK(confirmed->outcome == 0);
+    CHECK(confirmed->confirmed);
+    CHECK(confirmed->firm);
+}
+
+TEST_CASE("the journal rolls over into the other sector", "[board][prove]") {
+    std::vector<std::uint8_t> nor = nor_on_trial();
+    const JournalLayout layout;
+    std::uint32_t sequence = 7;
+    for (unsigned i = 0; i < 40; ++i) {
+        const auto record = newest_record(nor, layout);
+        REQUIRE(record);
+        perform(nor, repetition(nor, layout, *record));
+        const auto next = newest_record(nor, layout);
+        REQUIRE(next);
+        CHECK(next->sequence > sequence);
+        sequence = next->sequence;
+        CHECK(next->token == 99);
+    }
+    CHECK(newest_record(nor, layout)->address < layout.sector_b + layout.sector_bytes);
+}
+
+TEST_CASE("ids of cuts are read as they are printed", "[board][prove]") {
+    const std::vector<CutPoint> cuts{{12, Harm::looks_done}, {3, Harm::before}};
+    const std::string id = cut_id("install", cuts);
+    CHECK(id == "install:12.looks-done+3.before");
+    std::string scenario;
+    Outcome<std::vector<CutPoint>> parsed = parse_cut_id(id, scenario);
+    REQUIRE(parsed);
+    CHECK(scenario == "install");
+    REQUIRE(parsed->size() == 2);
+    CHECK((*parsed)[1].harm == Harm::before);
+    for (const char* bad : {"", "install", "install:", "install:x.mixed", "install:1", "install:1.never"})
+        CHECK_FALSE(parse_cut_id(bad, scenario));
+}

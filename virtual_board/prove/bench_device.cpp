@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Starts, jobs and the promises checked in them.
+
+#include "virtual_board/prove/bench_device.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace mcuota::board {
+namespace {
+
+constexpr Time kSlice = 1 * kMillisecond;
+constexpr Time kOffTime = 50 * kMillisecond;
+// Longer than any installation on this board takes, erases included.
+constexpr Time kStartMax = 240 * kSecond;
+// A loader that serves and is left alone has nothing more to say.
+constexpr Time kServedLongEnough = 300 * kMillisecond;
+// What an executed application may take to confirm itself (the demo: 300 ms of self test).
+constexpr Time kExecutesMax = 2 * kSecond;
+constexpr unsigned kStartsMax = 40;
+constexpr std::uint16_t kInProgress = 0x040B;
+
+std::string hex(std::uint16_t status) {
+    std::array<char, 8> text{};
+    std::snprintf(text.data(), text.size(), "0x%04X", status);
+    return text.data();
+}
+
+}  // namespace
+
+BenchDevice::BenchDevice(const BenchConfig& config, std::span<const std::uint8_t> loader,
+                         std::vector<KnownImage> images)
+    : config_(config),
+      images_(std::move(images)),
+      flash_(FlashGeometry(config.board.part).size_bytes(), 0xFF),
+      nor_(W25q::kSizeBytes, 0xFF),
+      client_([this](std::span<const std::uint8_t> bytes) {
+          for (const std::uint8_t byte : bytes)
+              board_->console_receive({byte, false});
+      }) {
+    std::copy_n(loader.begin(), std::min(loader.size(), flash_.size()), flash_.begin());
+    BoardHooks hooks;
+    hooks.console_sent = [this](std::uint8_t byte) { client_.received(byte, board_->now()); };
+    hooks.operation = [this](const MemoryOperation& operation) {
+        return hook_ ? hook_(operation) : Fate::runs;
+    };
+    board_ = std::make_unique<Board>(config_.board, flash_, nor_, backup_, std::move(hooks));
+    board_->set_cut_effects(Tear::mixed, config_.vbat);
+    const bool execute = std::any_of(images_.begin(), images_.end(), [](const KnownImage& image) {
+        return image.behaviour == AppBehaviour::executes;
+    });
+    if (!execute)
+        board_->set_fence(config_.application, kFlashBase + static_cast<std::uint32_t>(flash_.size()));
+}
+
+std::optional<std::size_t> BenchDevice::running_image() const {
+    const auto begin = flash_.begin() + (config_.application - kFlashBase);
+    for (std::size_t i = 0; i < images_.size(); ++i)
+        if (images_[i].bytes.size() <= flash_.size() - (config_.application - kFlashBase) &&
+            std::equal(images_[i].bytes.begin(), images_[i].bytes.end(), begin))
+            return i;
+    return std::nullopt;
+}
+
+void BenchDevice::give_power() {
+    if (board_->powered()) return;
+    board_->run(board_->now() + kOffTime);
+    board_->reseed(config_.board.seed + ++power_ups_);
+    powered_at_ = board_->now();
+    instructions_then_ = board_->instructions();
+    board_->power_on();
+}
+
+bool BenchDevice::executes_now() const {
+    return board_->nvic().vtor() >= config_.application;
+}
+
+/// Runs from the present start until the loader hands over, serves for good, or power goes.
+BenchDevice::StartEnd BenchDevice::run_start(JobResult& result) {
+    const Time begin = board_->now();
+    Time served_since = kNever;
+    while (board_->now() - begin < kStartMax) {
+        if (board_->resets() != resets_seen_) {
+            resets_seen_ = board_->resets();
+            served_since = kNever;
+            client_.device_started();
+        }
+        client_.poll(board_->now());
+        board_->run(board_->now() + kSlice);
+        if (!board_->powered()) return StartEnd::power_gone;
+        if (board_->resets() != resets_seen_) continue;
+        if (board_->fence_hit() || executes_now()) return StartEnd::application;
+        if (board_->locked_up()) break;
+        if (client_.stage() == LinkClient::Stage::refused) return StartEnd::served;
+        const bool talks =
+            client_.stage() != LinkClient::Stage::quiet && client_.stage() != LinkClient::Stage::accepted;
+        if (client_.boot_reason() && !talks) {
+            if (served_since == kNever) served_since = board_->now();
+            if (board_->now() - served_since >= kServedLongEnough) return StartEnd::served;
+        }
+    }
+    result.trouble = std::string("a start led nowhere: ") +
+                     (board_->locked_up() ? "the core is locked up" : "no end in sight") + ", " +
+                     state_text();
+    return StartEnd::stuck;
+}
+
+std::string BenchDevice::state_text() const {
+    const auto record = journal();
+    const auto image = running_image();
+    std::string text = "the journal says ";
+    text += record ? std::string(to_string(record->phase)) + ", outcome " + hex(record->outcome) +
+                         ", cause " + hex(record->cause)
+                   : std::string("nothing");
+    return text + ", the running region holds " +
+           (image ? images_[*image].name : std::string("no known image"));
+}
+
+bool BenchDevice::job_ended(const ProveJob& job) const {
+    const auto record = journal();
+    return record && record->token == job.link.token && record->outcome != kInProgress &&
+           record->phase == JournalPhase::idle;
+}
+
+void BenchDevice::pass(Time time) {
+    board_->run(board_->now() + time);
+}
+
+/// Performs what an application writes, operation by operation; false when power went.
+bool BenchDevice::write(const std::vector<JournalStep>& steps) {
+    W25q& nor = board_->nor_chip();
+    for (const JournalStep& step : steps) {
+        if (!board_->powered()) return false;
+        if (step.erase)
+            nor.begin_erase_4k(step.address);
+        else
+            nor.begin_program(step.address, step.bytes);
+        do {
+            pass(50 * kMicrosecond);
+        } while (board_->powered() && nor.busy());
+    }
+    return board_->powered();
+}
+
+void BenchDevice::advance_journal(std::uint32_t slot) {
+    for (unsigned guard = 0; guard < 200; ++guard) {
+        const auto record = journal();
+        if (!record) return;
+        const std::uint32_t at = record->address % config_.journal.sector_bytes / kRecordBytes;
+        if (at == slot) return;
+        for (const JournalStep& step : repetition(nor_, config_.journal, *record)) {
+            // Nothing observes this: the bytes go straight into the memory.
+            const std::size_t size = step.erase ? config_.journal.sector_bytes : step.bytes.size();
+            for (std::size_t i = 0; i < size; ++i)
+                nor_[step.address + i] = step.erase ? 0xFF : nor_[step.address + i] & step.bytes[i];
+        }
+    }
+}
+
+void BenchDevice::follow_application(const ProveJob& job, JobResult& result) {
+    const auto image = running_image();
+    if (!image) {
+        result.trouble = "the loader started an image that is neither old nor new; " + state_text();
+        return;
+    }
+    if (!first_image_) first_image_ = image;
+    const auto record = journal();
+    if (!record) {
+        result.trouble = "the loader started " + images_[*image].name + " without a journal";
+        return;
+    }
+    const AppBehaviour behaviour = images_[*image].behaviour;
+    if (behaviour == AppBehaviour::executes) {
+        const Time begin = board_->now();
+        while (board_->powered() && executes_now() && board_->now() - begin < kExecutesMax) {
+            const auto now = journal();
+            if (now && now->phase == JournalPhase::idle) break;
+            pass(5 * kMillisecond);
+        }
+        return;
+    }
+    if (record->phase == JournalPhase::trial) {
+        switch (behaviour) {
+            case AppBehaviour::confirms:
+                if (!write(confirmation(nor_, config_.journal, *record, images_[*image].security_counter)))
+                    return;
+                break;
+            case AppBehaviour::hangs:
+                board_->bite();
+                break;
+            default:
+                board_->reset_pin();
+                break;
+        }
+    } else if (record->phase != JournalPhase::idle) {
+        result.trouble =
+            "the loader started " + images_[*image].name + " in the middle of work; " + state_text();
+    }
+    (void)job;
+}
+
+JobResult BenchDevice::perform(const ProveJob& job) {
+    JobResult result;
+    client_.listen();
+    for (; result.starts < kStartsMax && result.trouble.empty(); ++result.starts) {
+        give_power();
+        if (board_->fence_hit() || executes_now()) board_->reset_pin();
+        const auto record = journal();
+        const bool accepted = record && record->token == job.link.token;
+        if (accepted)
+            client_.listen();
+        else
+            client_.want(job.link);
+        switch (run_start(result)) {
+            case StartEnd::power_gone:
+            case StartEnd::stuck:
+                continue;
+            case StartEnd::served:
+                if (const auto now = journal(); now && now->token == job.link.token && !accepted) {
+                    // It was accepted, but a reset took the answer away: only followed from here on.
+                    board_->reset_pin();
+                    continue;
+                }
+                if (client_.stage() == LinkClient::Stage::refused) {
+                    result.trouble = "the device refused the job with status " + hex(client_.refusal()) +
+                                     "; " + state_text();
+                } else {
+                    const auto reason = client_.boot_reason();
+                    result.trouble = "the loader serves instead of starting an application, reason " +
+                                     hex(reason ? *reason : std::uint16_t{0}) + "; " + state_text();
+                }
+                continue;
+            case StartEnd::application:
+                follow_application(job, result);
+                break;
+        }
+        if (!result.trouble.empty() || !board_->powered() || !job_ended(job)) continue;
+        const auto end = journal();
+        if (end->outcome != job.outcome)
+            result.trouble =
+                "the job ended with status " + hex(end->outcome) + " instead of " + hex(job.outcome);
+        else if (running_image() != job.image)
+            result.trouble = "the journal tells of an end the memory does not show; " + state_text();
+        return result;
+    }
+    if (result.trouble.empty()) result.trouble = "the job never ended; " + state_text();
+    return result;
+}
+
+std::string BenchDevice::check_quiet_starts(const ProveJob& job, unsigned starts) {
+    for (unsigned start = 0; start < starts; ++start) {
+        board_->power_off(config_.vbat);
+        give_power();
+        client_.listen();
+        JobResult result;
+        const StartEnd end = run_start(result);
+        if (end != StartEnd::application)
+            return "a later start did not reach the application; " +
+                   (result.trouble.empty() ? state_text() : result.trouble);
+        if (!job_ended(job) || journal()->outcome != job.outcome || !journal()->confirmed ||
+            running_image() != job.image)
+            return "a later start tells another story; " + state_text();
+    }
+    return {};
+}
+
+}  // namespace mcuota::board

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+// One device under proof: a virtual board with the real loader, a gateway that follows a job through power
+// cuts until it has ended, and an application that is known by its bytes: it is not executed, only whether
+// it confirms itself is modelled.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "virtual_board/board.hpp"
+#include "virtual_board/prove/journal_view.hpp"
+#include "virtual_board/prove/link_client.hpp"
+
+namespace mcuota::board {
+
+/// What an application does once the loader has started it.
+enum class AppBehaviour : std::uint8_t {
+    confirms,        ///< confirms itself at once, as the agent does: a journal record
+    never_confirms,  ///< is reset by the gateway's patience: a pin reset each time
+    hangs,           ///< is reset by the watchdog each time
+    executes         ///< its code runs on the board and speaks for itself (it contains our agent)
+};
+
+/// An image the device may legitimately start.
+struct KnownImage {
+    std::string name;  ///< "old", "new", "next"
+    Bytes bytes;
+    std::uint32_t security_counter{0};
+    AppBehaviour behaviour{AppBehaviour::confirms};
+};
+
+/// One job, and what a sound device must make of it.
+struct ProveJob {
+    LinkJob link;
+    std::uint16_t outcome{0};  ///< the status the device must tell in the end
+    std::size_t image{0};      ///< index of the image that must run then
+};
+
+/// How a job went.
+struct JobResult {
+    std::string trouble;  ///< a promise broken; empty in a sound loader
+    unsigned starts{0};
+};
+
+struct BenchConfig {
+    BoardConfig board;
+    JournalLayout journal;
+    std::uint32_t application{0x0802'0000};
+    bool vbat{true};
+    std::uint32_t nor_used_bytes{0x5F0000};  ///< no region of the loader lies behind it
+};
+
+class BenchDevice {
+  public:
+    /// `loader` goes to the begin of the flash; everything else is blank. `images` are all that may run.
+    BenchDevice(const BenchConfig& config, std::span<const std::uint8_t> loader,
+                std::vector<KnownImage> images);
+
+    /// Asked before each operation; may be empty.
+    void on_operation(std::function<Fate(const MemoryOperation&)> hook) { hook_ = std::move(hook); }
+    /// Power is going just now: what is started from here on counts as the first application.
+    void note_cut() {
+        first_image_.reset();
+        power_ups_ = 0;
+    }
+    [[nodiscard]] std::span<const std::uint8_t> flash_bytes() const noexcept { return flash_; }
+    /// The part of the NOR the loader's regions lie in.
+    [[nodiscard]] std::span<const std::uint8_t> nor_bytes() const noexcept {
+        return std::span{nor_}.first(config_.nor_used_bytes);
+    }
+    [[nodiscard]] Time time_of_power_up() const noexcept { return powered_at_; }
+    [[nodiscard]] std::uint64_t instructions_at_power_up() const noexcept { return instructions_then_; }
+    [[nodiscard]] std::uint64_t gateway_state() const noexcept {
+        return client_.state() ^ std::uint64_t{power_ups_} << 32 ^
+               (first_image_ ? *first_image_ + 1 : 0) << 16;
+    }
+    /// The first application started since then.
+    [[nodiscard]] std::optional<std::size_t> first_image() const { return first_image_; }
+    [[nodiscard]] const KnownImage& image(std::size_t index) const { return images_[index]; }
+    /// Performs `job` until the device says how it ended. Power is given back whenever it is gone.
+    [[nodiscard]] JobResult perform(const ProveJob& job);
+    /// Power off and on again, `starts` times: the story must stay the same. Empty when it does.
+    [[nodiscard]] std::string check_quiet_starts(const ProveJob& job, unsigned starts);
+    /// Appends copies of the newest record until the journal's write position stands at `slot` of a sector.
+    void advance_journal(std::uint32_t slot);
+
+    [[nodiscard]] Board& board() noexcept { return *board_; }
+    [[nodiscard]] std::optional<JournalRecordView> journal() const {
+        return newest_record(nor_, config_.journal);
+    }
+    /// The known image the running region holds.
+    [[nodiscard]] std::optional<std::size_t> running_image() const;
+    /// Why the engine does not start; empty when it does.
+    [[nodiscard]] std::string failure() const { return board_->failure(); }
+
+  private:
+    enum class StartEnd : std::uint8_t { power_gone, application, served, stuck };
+    void give_power();
+    [[nodiscard]] StartEnd run_start(JobResult& result);
+    [[nodiscard]] bool job_ended(const ProveJob& job) const;
+    void follow_application(const ProveJob& job, JobResult& result);
+    [[nodiscard]] bool write(const std::vector<JournalStep>& steps);
+    [[nodiscard]] bool executes_now() const;
+    [[nodiscard]] std::string state_text() const;
+    void pass(Time time);
+
+    BenchConfig config_;
+    std::vector<KnownImage> images_;
+    Bytes flash_, nor_;
+    BackupDomain backup_;
+    std::function<Fate(const MemoryOperation&)> hook_;
+    std::unique_ptr<Board> board_;
+    LinkClient client_;
+    std::uint64_t resets_seen_{0};
+    std::optional<std::size_t> first_image_;
+    unsigned power_ups_{0};  ///< since the last cut
+    Time powered_at_{0};
+    std::uint64_t instructions_then_{0};
+};
+
+}  // namespace mcuota::board

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+// Two pure functions of the loader take nearly all of its instructions: the SHA-256 compression and the
+// verification of a signature. In a sweep the same data is hashed and the same few signatures are verified
+// thousands of times. The compression is computed by the host after its first calls were executed and
+// compared; a verification is executed once for each input and its answer remembered. Anything else is
+// executed. Time passes as if the calls had been executed.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "virtual_board/board.hpp"
+
+namespace mcuota::board {
+
+class FastCalls {
+  public:
+    /// `loader` is the ELF file whose symbols tell where the functions are; without symbols everything is
+    /// executed. What is learnt is shared with processes forked later.
+    FastCalls(Board& board, const std::string& loader);
+    ~FastCalls();
+    FastCalls(const FastCalls&) = delete;
+    FastCalls& operator=(const FastCalls&) = delete;
+
+    /// The host's result differed from the executed one: the sweep must not be trusted.
+    [[nodiscard]] bool wrong() const;
+
+  private:
+    struct Shared;
+    void compression();
+    void compressed();
+    void verification();
+    void verified();
+
+    Board& board_;
+    Shared* shared_{nullptr};
+    std::uint64_t begun_at_{0};  ///< instructions when the watched call began
+    std::uint32_t state_address_{0};
+    std::uint32_t expected_[8]{};
+    std::uint8_t inputs_[32]{};
+};
+
+}  // namespace mcuota::board

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Scenarios, files and the JSON lines of mcuota-board prove.
+
+#include "virtual_board/prove/prove_command.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "virtual_board/image_file.hpp"
+#include "virtual_board/json.hpp"
+#include "virtual_board/prove/fast_calls.hpp"
+#include "virtual_board/prove/sweep.hpp"
+
+namespace mcuota::board {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitBricked = 4;
+constexpr std::uint16_t kOk = 0x0000, kTrialNotConfirmed = 0x0404, kTrialWatchdog = 0x0405,
+                        kRolledBack = 0x0408;
+constexpr std::size_t kOld = 0, kNew = 1, kNext = 2;
+constexpr std::uint64_t kInstallBase = 1, kInstallNew = 2, kTheJob = 100, kTheNextJob = 101;
+// Where the journal stands when the roll-over scenario begins: a job's records pass the end of the sector.
+constexpr std::uint32_t kRollOverSlot = 26;
+
+struct ScenarioKind {
+    const char* name;
+    AppBehaviour fresh;  ///< of the new image
+    bool rollback;       ///< the job is a rollback from the new image to the old one
+    std::uint16_t outcome;
+    std::size_t image;  ///< that must run in the end
+    bool roll_over;     ///< the journal's sector is nearly full
+};
+constexpr std::array<ScenarioKind, 5> kScenarios{{
+    {"install", AppBehaviour::confirms, false, kOk, kNew, false},
+    {"revert", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kOld, false},
+    {"hang", AppBehaviour::hangs, false, kTrialWatchdog, kOld, false},
+    {"rollback", AppBehaviour::confirms, true, kRolledBack, kOld, false},
+    {"journal", AppBehaviour::confirms, false, kOk, kNew, true},
+}};
+
+void say(const JsonLine& line) {
+    std::printf("%s\n", line.str().c_str());
+    std::fflush(stdout);
+}
+
+int fail(const Failure& failure) {
+    std::fprintf(stderr, "mcuota-board: %s; %s\n", failure.what.c_str(), failure.next.c_str());
+    return kExitFailed;
+}
+
+Outcome<Bytes> load(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    Bytes bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (!file.good() && !file.eof())
+        return Failure{"cannot read " + path, "check the path and its permissions"};
+    if (bytes.empty()) return Failure{path + " is missing or empty", "check the folder given with --case"};
+    return bytes;
+}
+
+struct Case {
+    Bytes loader;
+    std::array<Bytes, 3> images, envelopes;
+};
+
+Outcome<Case> load_case(const ProveOptions& options) {
+    Case out;
+    out.loader.assign(FlashGeometry(options.part).size_bytes(), 0xFF);
+    if (const auto failure = load_firmware(options.loader, FlashGeometry(options.part), out.loader))
+        return *failure;
+    constexpr std::array<const char*, 3> kNames{"old", "new", "next"};
+    for (std::size_t i = 0; i < kNames.size(); ++i) {
+        Outcome<Bytes> image = load(options.folder + "/" + kNames[i] + ".bin");
+        if (!image) return image.failure();
+        out.images[i] = std::move(*image);
+        Outcome<Bytes> envelope = load(options.folder + "/" + kNames[i] + ".mce");
+        if (!envelope) return envelope.failure();
+        out.envelopes[i] = std::move(*envelope);
+    }
+    return out;
+}
+
+std::vector<KnownImage> known_images(const Case& files, const ScenarioKind& kind,
+                                     const ProveOptions& options) {
+    const auto behaviour = [&](AppBehaviour modelled) {
+        return options.executes && modelled == AppBehaviour::confirms ? AppBehaviour::executes : modelled;
+    };
+    return {{"old", files.images[kOld], options.security_counter, behaviour(AppBehaviour::confirms)},
+            {"new", files.images[kNew], options.security_counter, behaviour(kind.fresh)},
+            {"next", files.images[kNext], options.security_counter, AppBehaviour::confirms}};
+}
+
+/// Brings a blank device to where the scenario begins, by the loader's own hand.
+std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& kind) {
+    std::string trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld}).trouble;
+    if (trouble.empty() && kind.rollback)
+        trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew}).trouble;
+    if (kind.roll_over) device.advance_journal(kRollOverSlot);
+    return trouble;
+}
+
+struct Totals {
+    std::uint64_t cuts{0}, bricked{0}, ended_old{0}, ended_new{0}, resets{0};
+    std::string failed;
+    std::string scenarios;
+};
+
+JsonLine summary(const std::string& event, const SweepResult& result) {
+    JsonLine states;
+    for (const auto& [phase, count] : result.states)
+        states.number(phase, count);
+    std::string failed;
+    for (const auto& one : result.failed)
+        failed +=
+            (failed.empty() ? "" : ",") + JsonLine().text("id", one.id).text("trouble", one.trouble).str();
+    JsonLine line;
+    line.text("event", event)
+        .number("operations", result.operations)
+        .number("cuts", result.cuts)
+        .number("merged", result.merged)
+        .number("resets", result.resets)
+        .number("bricked", result.bricked)
+        .number("ended_old", result.ended_old)
+        .number("ended_new", result.ended_new)
+        .raw("states", states.str())
+        .raw("failed", "[" + failed + "]");
+    return line;
+}
+
+}  // namespace
+
+const std::vector<std::string>& scenario_names() {
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> out;
+        for (const ScenarioKind& kind : kScenarios)
+            out.emplace_back(kind.name);
+        return out;
+    }();
+    return names;
+}
+
+int prove(const ProveOptions& options) {
+    Outcome<Case> files = load_case(options);
+    if (!files) return fail(files.failure());
+    std::vector<CutPoint> only;
+    std::vector<std::string> scenarios = options.scenarios.empty() ? scenario_names() : options.scenarios;
+    if (!options.only.empty()) {
+        std::string scenario;
+        Outcome<std::vector<CutPoint>> cuts = parse_cut_id(options.only, scenario);
+        if (!cuts) return fail(cuts.failure());
+        only = *cuts;
+        scenarios = {scenario};
+    }
+    std::uint64_t bricked = 0;
+    for (const std::string& name : scenarios) {
+        const auto kind = std::find_if(kScenarios.begin(), kScenarios.end(),
+                                       [&](const ScenarioKind& one) { return name == one.name; });
+        if (kind == kScenarios.end())
+            return fail({"there is no scenario \"" + name + "\"", "see mcuota-board prove --help"});
+        BenchConfig config;
+        config.board.part = options.part;
+        config.board.seed = options.seed;
+        BenchDevice device(config, files->loader, known_images(*files, *kind, options));
+        const FastCalls fast_calls(device.board(), options.loader);
+        const auto begin = std::chrono::steady_clock::now();
+        const auto seconds = [begin] {
+            return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        };
+        if (const std::string trouble = set_up(device, *files, *kind); !trouble.empty())
+            return fail({"scenario " + name + " cannot be set up: " + trouble,
+                         "check that the loader trusts the key and that the images fit it"});
+        Scenario scenario{
+            name,
+            {{kind->rollback ? nullptr : &files->envelopes[kNew], kTheJob}, kind->outcome, kind->image},
+            {{&files->envelopes[kNext], kTheNextJob}, kOk, kNext}};
+        SweepSettings settings{options.cuts, options.depth, options.seed, options.jobs, only};
+        double told = 0;
+        Sweep sweep(device, scenario, settings, [&](std::uint64_t done, std::uint64_t of) {
+            if (done != of && seconds() - told < 0.2) return;
+            told = seconds();
+            say(JsonLine()
+                    .text("event", "progress")
+                    .text("scenario", name)
+                    .number("done", done)
+                    .number("of", of));
+        });
+        const SweepResult result = sweep.run();
+        if (!result.error.empty())
+            return fail(
+                {"scenario " + name + ": " + result.error, "see docs/prove.md, \"When it does not run\""});
+        if (fast_calls.wrong())
+            return fail({"scenario " + name + ": a hash computed by the host differs from the loader's",
+                         "the loader's SHA-256 is damaged; examine it on a board"});
+        bricked += result.bricked;
+        say(summary("scenario", result)
+                .text("scenario", name)
+                .number("seed", options.seed)
+                .number("depth", options.depth)
+                .number("milliseconds", static_cast<std::uint64_t>(seconds() * 1000)));
+    }
+    return bricked == 0 ? 0 : kExitBricked;
+}
+
+}  // namespace mcuota::board

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Forking, collecting, and what each child promises.
+
+#include "virtual_board/prove/sweep.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+namespace mcuota::board {
+namespace {
+
+constexpr std::size_t kFailuresKept = 20;
+constexpr unsigned kQuietStarts = 2;
+constexpr unsigned kChildWallSeconds = 300;
+constexpr std::uint64_t kSecondCutWithin = 60;  // operations of a recovery: most have fewer
+// States are compared at this many operations after the last cut: recoveries that will meet have met by then.
+constexpr std::uint64_t kStatesLooked = 40;
+constexpr std::uint64_t kHarmCount = std::size(kHarms);
+
+constexpr std::array<std::pair<Harm, const char*>, 7> kHarmNames{{{Harm::before, "before"},
+                                                                  {Harm::mixed, "mixed"},
+                                                                  {Harm::partial, "partial"},
+                                                                  {Harm::looks_done, "looks-done"},
+                                                                  {Harm::looks_untouched, "looks-untouched"},
+                                                                  {Harm::reset, "reset"},
+                                                                  {Harm::after, "after"}}};
+
+void write_all(int fd, const std::string& text) {
+    // Shorter than PIPE_BUF: lines of several children do not mix.
+    const ssize_t written = ::write(fd, text.data(), std::min<std::size_t>(text.size(), 4000));
+    (void)written;
+}
+
+}  // namespace
+
+const char* to_string(Harm harm) noexcept {
+    for (const auto& [value, name] : kHarmNames)
+        if (value == harm) return name;
+    return "?";
+}
+
+std::string cut_id(const std::string& scenario, const std::vector<CutPoint>& cuts) {
+    std::string id = scenario;
+    char separator = ':';
+    for (const CutPoint& cut : cuts) {
+        id += separator + std::to_string(cut.operation) + "." + to_string(cut.harm);
+        separator = '+';
+    }
+    return id;
+}
+
+Outcome<std::vector<CutPoint>> parse_cut_id(const std::string& text, std::string& scenario) {
+    const Failure failure{"\"" + text + "\" is no cut", "use an id as printed, like install:12.mixed"};
+    const std::size_t colon = text.find(':');
+    if (colon == std::string::npos) return failure;
+    scenario = text.substr(0, colon);
+    std::vector<CutPoint> cuts;
+    std::string_view rest = std::string_view(text).substr(colon + 1);
+    while (!rest.empty()) {
+        const std::size_t plus = std::min(rest.find('+'), rest.size());
+        const std::string_view one = rest.substr(0, plus);
+        rest.remove_prefix(std::min(plus + 1, rest.size()));
+        const std::size_t dot = one.find('.');
+        if (dot == std::string_view::npos) return failure;
+        CutPoint cut;
+        const auto [end, error] = std::from_chars(one.data(), one.data() + dot, cut.operation);
+        if (error != std::errc{} || end != one.data() + dot) return failure;
+        const auto named = std::find_if(kHarmNames.begin(), kHarmNames.end(), [&](const auto& entry) {
+            return one.substr(dot + 1) == entry.second;
+        });
+        if (named == kHarmNames.end()) return failure;
+        cut.harm = named->first;
+        cuts.push_back(cut);
+    }
+    if (cuts.empty()) return failure;
+    return cuts;
+}
+
+Sweep::Sweep(BenchDevice& device, Scenario scenario, SweepSettings settings, Progress progress)
+    : device_(device),
+      scenario_(std::move(scenario)),
+      settings_(std::move(settings)),
+      progress_(std::move(progress)) {}
+
+bool Sweep::selected(std::uint64_t point) const {
+    const std::uint64_t all = result_.operations * kHarmCount;
+    if (points_ >= all) return true;
+    // Evenly spread: the point that is the first of its share.
+    return point * points_ / all != (point + 1) * points_ / all;
+}
+
+/// Learns in a child of its own how many operations the undisturbed job has, and that it succeeds.
+bool Sweep::count_operations() {
+    const ::pid_t pid = ::fork();
+    if (pid == 0) {
+        ::alarm(kChildWallSeconds);
+        counting_ = true;
+        const JobResult result = device_.perform(scenario_.job);
+        const std::uint64_t operations = device_.board().operations() - begin_;
+        std::string trouble = result.trouble;
+        if (trouble.empty()) trouble = device_.check_quiet_starts(scenario_.job, kQuietStarts);
+        if (trouble.empty()) trouble = device_.perform(scenario_.next_job).trouble;
+        write_all(report_[1], trouble.empty() ? "operations " + std::to_string(operations) + "\n"
+                                              : "trouble " + trouble + "\n");
+        ::_exit(0);
+    }
+    if (pid < 0) {
+        result_.error = std::string("cannot fork: ") + std::strerror(errno);
+        return false;
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    std::array<char, 4096> buffer{};
+    const ssize_t got = ::read(report_[0], buffer.data(), buffer.size());
+    const std::string line(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    if (line.rfind("operations ", 0) == 0) {
+        result_.operations = std::stoull(line.substr(11));
+        return true;
+    }
+    result_.error = line.rfind("trouble ", 0) == 0
+                        ? "even without a cut the job does not end well: " + line.substr(8, line.size() - 9)
+                        : std::string("the undisturbed run crashed");
+    return false;
+}
+
+Fate Sweep::harm(Harm what) {
+    device_.note_cut();
+    begin_ = device_.board().operations();
+    Tear tear = Tear::mixed;
+    switch (what) {
+        case Harm::before:
+            return Fate::cut_before;
+        case Harm::after:
+            return Fate::cut_after;
+        case Harm::reset:
+            return Fate::reset_inside;
+        case Harm::mixed:
+            break;
+        case Harm::partial:
+            tear = Tear::partial;
+            break;
+        case Harm::looks_done:
+            tear = Tear::looks_done;
+            break;
+        case Harm::looks_untouched:
+            tear = Tear::looks_untouched;
+            break;
+    }
+    device_.board().set_tear(tear);
+    return Fate::cut_inside;
+}
+
+/// True in the child.
+bool Sweep::fork_for(const CutPoint& cut) {
+    while (running_.size() >= settings_.jobs)
+        collect(false);
+    const ::pid_t pid = ::fork();
+    if (pid != 0) {
+        if (pid > 0) running_[pid] = cut_id(scenario_.name, {cut});
+        if (pid < 0 && result_.error.empty())
+            result_.error = std::string("cannot fork: ") + std::strerror(errno);
+        return false;
+    }
+    ::alarm(kChildWallSeconds);
+    child_ = true;
+    running_.clear();
+    const auto record = device_.journal();
+    phase_ = record ? to_string(record->phase) : "blank";
+    cuts_ = {cut};
+    random_ = Random(settings_.seed ^ cut.operation << 8 ^ static_cast<std::uint64_t>(cut.harm));
+    return true;
+}
+
+/// The last cut is over and an operation is about to begin: has another run been here?
+void Sweep::meet_state() {
+    met_ = device_.board().operations() - 1;
+    if (met_ - begin_ >= kStatesLooked) return;
+    const auto state = ProvenStates::of(device_);
+    if (!state) return;
+    if (const auto image = proven_.find(*state)) {
+        for (const ProvenStates::Fingerprint& passed : passed_)
+            proven_.add(passed, *image);
+        report(device_.image(*image).name, "", true);
+    }
+    passed_.push_back(*state);
+}
+
+Fate Sweep::at_operation(const MemoryOperation& operation) {
+    if (counting_) return Fate::runs;
+    const std::uint64_t number = operation.number - begin_;
+    if (child_) {
+        if (!next_ && operation.number != met_) meet_state();
+        if (!next_ || number != next_->operation) return Fate::runs;
+        const CutPoint cut = *next_;
+        next_.reset();
+        cuts_.push_back(cut);
+        const Fate fate = harm(cut.harm);
+        if (!settings_.only.empty()) {
+            if (cuts_.size() < settings_.only.size()) next_ = settings_.only[cuts_.size()];
+        } else if (cuts_.size() < settings_.depth) {
+            next_ = CutPoint{random_.next() % kSecondCutWithin, kHarms[random_.next() % kHarmCount]};
+        }
+        return fate;
+    }
+    if (!settings_.only.empty()) {
+        if (number != settings_.only[0].operation) return Fate::runs;
+        if (!fork_for(settings_.only[0])) return Fate::runs;
+        if (settings_.only.size() > 1) next_ = settings_.only[1];
+        return harm(cuts_[0].harm);
+    }
+    for (std::uint64_t i = 0; i < kHarmCount; ++i) {
+        if (!selected(number * kHarmCount + i)) continue;
+        if (!fork_for({number, kHarms[i]})) continue;
+        if (settings_.depth > 1)
+            next_ = CutPoint{random_.next() % kSecondCutWithin, kHarms[random_.next() % kHarmCount]};
+        return harm(cuts_[0].harm);
+    }
+    return Fate::runs;
+}
+
+void Sweep::finish_child(const JobResult& result) {
+    std::string trouble = result.trouble;
+    next_.reset();
+    if (trouble.empty()) trouble = device_.check_quiet_starts(scenario_.job, kQuietStarts);
+    const auto first = device_.first_image();
+    if (trouble.empty()) {
+        const JobResult next = device_.perform(scenario_.next_job);
+        if (!next.trouble.empty()) trouble = "the next job: " + next.trouble;
+    }
+    std::replace(trouble.begin(), trouble.end(), '\n', ' ');
+    if (trouble.empty() && first)
+        for (const ProvenStates::Fingerprint& passed : passed_)
+            proven_.add(passed, static_cast<std::uint8_t>(*first));
+    report(first ? device_.image(*first).name : "none", trouble, false);
+}
+
+void Sweep::report(const std::string& ran, const std::string& trouble, bool merged) {
+    write_all(report_[1], std::string(merged ? "met" : "cut") + "\t" + cut_id(scenario_.name, cuts_) + "\t" +
+                              phase_ + "\t" + ran + "\t" + trouble + "\n");
+    ::_exit(0);
+}
+
+void Sweep::take_line(const std::string& line) {
+    std::vector<std::string> fields;
+    for (std::size_t at = 0; at <= line.size();) {
+        const std::size_t tab = std::min(line.find('\t', at), line.size());
+        fields.push_back(line.substr(at, tab - at));
+        at = tab + 1;
+    }
+    if (fields.size() != 5) return;
+    ++done_;
+    if (fields[0] == "met") ++result_.merged;
+    ++result_.cuts;
+    ++result_.states[fields[2]];
+    if (fields[1].find(".reset") != std::string::npos) ++result_.resets;
+    if (fields[3] == "old") ++result_.ended_old;
+    if (fields[3] == "new") ++result_.ended_new;
+    if (!fields[4].empty()) {
+        ++result_.bricked;
+        if (result_.failed.size() < kFailuresKept) result_.failed.push_back({fields[1], fields[4]});
+    }
+    if (progress_) progress_(done_, points_);
+}
+
+/// Waits for one child (or all) and takes what they report.
+void Sweep::collect(bool all) {
+    while (!running_.empty()) {
+        int status = 0;
+        const ::pid_t pid = ::waitpid(-1, &status, 0);
+        if (pid < 0) break;
+        const auto child = running_.find(pid);
+        if (child == running_.end()) continue;
+        const std::string id = child->second;
+        running_.erase(child);
+        std::array<char, 8192> buffer{};
+        for (ssize_t got = 0; (got = ::read(report_[0], buffer.data(), buffer.size())) > 0;)
+            text_.append(buffer.data(), static_cast<std::size_t>(got));
+        for (std::size_t end = 0; (end = text_.find('\n')) != std::string::npos; text_.erase(0, end + 1))
+            take_line(text_.substr(0, end));
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            take_line("cut\t" + id + "\tunknown\tnone\tthe run itself died (signal " +
+                      std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0) + ")");
+        if (!all) return;
+    }
+}
+
+SweepResult Sweep::run() {
+    if (::pipe2(report_, O_CLOEXEC) != 0) {
+        result_.error = std::string("no pipe: ") + std::strerror(errno);
+        return result_;
+    }
+    device_.on_operation([this](const MemoryOperation& operation) { return at_operation(operation); });
+    begin_ = device_.board().operations();
+    if (count_operations()) {
+        ::fcntl(report_[0], F_SETFL, O_NONBLOCK);
+        const std::uint64_t all = result_.operations * kHarmCount;
+        points_ = settings_.cuts == 0 ? all : std::min(settings_.cuts, all);
+        if (!settings_.only.empty()) points_ = 1;
+        const JobResult result = device_.perform(scenario_.job);
+        if (child_) finish_child(result);
+        collect(true);
+        if (!settings_.only.empty() && result_.cuts == 0 && result_.error.empty())
+            result_.error = "the job has only " + std::to_string(result_.operations) + " operations";
+    }
+    device_.on_operation({});
+    ::close(report_[0]);
+    ::close(report_[1]);
+    return result_;
+}
+
+}  // namespace mcuota::board

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+// Power-cut sweeps over the real loader: one job is performed once; just before each cut point the process
+// forks, and the child suffers the cut, gives power back, follows the job to its end and reports. A cut point
+// costs only its recovery.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "virtual_board/prove/bench_device.hpp"
+#include "virtual_board/prove/proven_states.hpp"
+
+namespace mcuota::board {
+
+/// What is done to an operation.
+enum class Harm : std::uint8_t { before, mixed, partial, looks_done, looks_untouched, reset, after };
+constexpr Harm kHarms[] = {Harm::before,     Harm::mixed,           Harm::partial,
+                           Harm::looks_done, Harm::looks_untouched, Harm::reset};
+[[nodiscard]] const char* to_string(Harm harm) noexcept;
+
+/// One cut: the nth operation since the job began, or since the cut before.
+struct CutPoint {
+    std::uint64_t operation{0};
+    Harm harm{Harm::before};
+};
+/// "install:12.mixed" or, with a second cut in the recovery, "install:12.mixed+30.before".
+[[nodiscard]] std::string cut_id(const std::string& scenario, const std::vector<CutPoint>& cuts);
+[[nodiscard]] Outcome<std::vector<CutPoint>> parse_cut_id(const std::string& text, std::string& scenario);
+
+struct Scenario {
+    std::string name;
+    ProveJob job;
+    ProveJob next_job;  ///< must be accepted and confirmed afterwards
+};
+
+struct SweepSettings {
+    std::uint64_t cuts{0};  ///< at most this many first cuts, evenly; 0 = all
+    unsigned depth{1};  ///< cuts in one run: 1, or more, each at a random operation of the recovery before
+    std::uint64_t seed{1};
+    unsigned jobs{1};            ///< children at the same time
+    std::vector<CutPoint> only;  ///< just this one
+};
+
+struct SweepResult {
+    std::uint64_t operations{0};  ///< of the undisturbed job
+    std::uint64_t cuts{0};        ///< runs with at least one cut
+    std::uint64_t bricked{0};
+    std::uint64_t ended_old{0}, ended_new{0};     ///< what ran first after the (last) cut
+    std::uint64_t merged{0};                      ///< of the cuts: led into a state proven before
+    std::uint64_t resets{0};                      ///< of the cuts: watchdog resets instead of power cuts
+    std::map<std::string, std::uint64_t> states;  ///< journal phase at the cut → cuts
+    struct Failed {
+        std::string id, trouble;
+    };
+    std::vector<Failed> failed;  ///< the first few
+    std::string error;           ///< the sweep itself did not work; empty otherwise
+};
+
+class Sweep {
+  public:
+    using Progress = std::function<void(std::uint64_t done, std::uint64_t of)>;
+
+    Sweep(BenchDevice& device, Scenario scenario, SweepSettings settings, Progress progress);
+    [[nodiscard]] SweepResult run();
+
+  private:
+    [[nodiscard]] Fate at_operation(const MemoryOperation& operation);
+    [[nodiscard]] Fate harm(Harm harm);
+    [[nodiscard]] bool fork_for(const CutPoint& cut);
+    [[noreturn]] void finish_child(const JobResult& result);
+    [[noreturn]] void report(const std::string& ran, const std::string& trouble, bool merged);
+    void meet_state();
+    [[nodiscard]] bool count_operations();
+    void collect(bool all);
+    void take_line(const std::string& line);
+    [[nodiscard]] bool selected(std::uint64_t point) const;
+
+    BenchDevice& device_;
+    Scenario scenario_;
+    SweepSettings settings_;
+    Progress progress_;
+    SweepResult result_;
+    std::uint64_t points_{0};  ///< selected first cuts
+    std::uint64_t done_{0};
+    std::uint64_t begin_{0};  ///< board operations before the job, or since the last cut
+    bool counting_{false};
+    bool child_{false};
+    std::vector<CutPoint> cuts_;    ///< suffered by this process
+    std::optional<CutPoint> next_;  ///< the next one, once this process is a child
+    std::string phase_;             ///< journal phase at the first cut
+    Random random_{1};
+    ProvenStates proven_;
+    std::vector<ProvenStates::Fingerprint> passed_;  ///< states on the way of this child
+    std::uint64_t met_{0};                           ///< operations when the last one was taken
+    int report_[2]{-1, -1};
+    std::string text_;                    ///< of the pipe, not yet whole lines
+    std::map<int, std::string> running_;  ///< children: process → id
+};
+
+}  // namespace mcuota::board
