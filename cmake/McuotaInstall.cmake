@@ -22,3 +22,7 @@ if(MCUOTA_BOARD)
     install(TARGETS mcuota-board RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     install(FILES virtual_board/mcuota-board.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
+if(TARGET firmware)
+    # What mcuota-pack prove proves with; its key table is replaced for each proof.
+    install(FILES ${MCUOTA_FIRMWARE_DIR}/loader.elf DESTINATION ${CMAKE_INSTALL_DATADIR}/mcuota)
+endif()

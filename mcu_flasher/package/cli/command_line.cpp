@@ -84,6 +84,49 @@ void add_create(CLI::App& app, Chosen& chosen, CreateOptions& o) {
                   "address the image is linked for; found in the image when absent, else 0x08020000");
 }
 
+void add_prove(CLI::App& app, Chosen& chosen, ProveOptions& o) {
+    CLI::App* const c = app.add_subcommand(
+        "prove", "Prove on the virtual board that no power cut during this update bricks a device");
+    c->footer("Example:\n  mcuota-pack prove pump-2.0.0.mcup --base app-1.9.0.bin");
+    c->add_flag("--json", o.json, "print one JSON document and nothing else");
+    c->callback([&chosen, &o] {
+        chosen.json = &o.json;
+        chosen.run = [&chosen, &o]() -> Result<void> {
+            const Result<int> code = prove(o);
+            if (!code) return code.error();
+            chosen.exit_code = *code;
+            return {};
+        };
+    });
+    c->add_option("package", o.file, "package to prove")->required();
+    c->add_option("--base", o.base, "binary image that runs before the update")->required();
+    c->add_option("--cuts", o.cuts, "cuts in each kind of job, spread evenly, or \"all\"")
+        ->check([](const std::string& text) {
+            const bool digits = !text.empty() && text.size() < 10 && text != "0" &&
+                                text.find_first_not_of("0123456789") == std::string::npos;
+            return text == "all" || digits ? std::string() : "\"" + text + "\" is neither a number nor all";
+        })
+        ->capture_default_str();
+    c->add_option("--depth", o.depth, "2: cut a second time during each recovery")
+        ->check(CLI::Range(1U, 10U))
+        ->capture_default_str();
+    c->add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
+    c->add_option("--jobs", o.jobs, "runs at the same time; 0: one for each processor")
+        ->check(CLI::Range(0U, 64U))
+        ->capture_default_str();
+    add_repeated(c, "--scenario", o.scenarios,
+                 "only this kind of job (install, revert, hang, rollback, journal); repeatable");
+    add_repeated(c, "--pubkey", o.pubkeys, "verify the package with this key first; repeatable");
+    c->add_option("--hardware", o.hardware, "which entry, when the package has several");
+    c->add_option("--payload", o.payload, "kind of payload; else the one a gateway would send");
+    c->add_option("--part", o.part, "flash of the virtual board")
+        ->check(CLI::IsMember({"1MB", "1MB-dual", "2MB"}));
+    c->add_option("--only", o.only, "repeat one cut by its id");
+    c->add_option("--loader", o.loader, "another loader image, ELF or binary");
+    c->add_option("--board", o.board, "the program mcuota-board");
+    c->add_flag("--executes", o.executes, "both images contain the agent of this project: execute them");
+}
+
 void add_rotate(CLI::App& app, Chosen& chosen, RotateOptions& o) {
     CLI::App* const c = add_command(
         app, chosen, "rotate", "Make a key rotation record: next becomes current, a new next comes",
@@ -174,6 +217,7 @@ void add_commands(CLI::App& app, Chosen& chosen, AllOptions& all) {
     add_readers(app, chosen, all);
     add_deltas(app, chosen, all);
     add_rotate(app, chosen, all.rotate);
+    add_prove(app, chosen, all.prove);
 }
 
 }  // namespace mcuota::pack

@@ -12,6 +12,7 @@ namespace mcuota::pack {
 struct Chosen {
     std::function<Result<void>()> run;
     const bool* json{nullptr};
+    int exit_code{0};  ///< of a command that was performed but whose answer is no
 };
 
 /// Options of all commands; outlives the parsed command line.
@@ -26,6 +27,7 @@ struct AllOptions {
     DiffOptions diff;
     PatchOptions patch;
     ZipOptions zip;
+    ProveOptions prove;
     ExtractOptions extract;
 };
 

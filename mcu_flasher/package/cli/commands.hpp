@@ -111,6 +111,27 @@ struct ExtractOptions {
     bool json{false};
 };
 
+struct ProveOptions {
+    std::string file;
+    std::string base;                  ///< image that runs before the update
+    std::vector<std::string> pubkeys;  ///< verify the package's own signature first
+    std::string hardware;
+    std::string payload;  ///< kind; the one a gateway would send when empty
+    std::string cuts{"200"};
+    unsigned depth{1};
+    std::uint64_t seed{1};
+    unsigned jobs{0};  ///< 0: one for each processor
+    std::vector<std::string> scenarios;
+    std::string part;
+    std::string only;
+    std::string loader;
+    std::string board;
+    bool executes{false};
+    bool json{false};
+};
+
+/// The exit code: 0 proven, 4 not.
+[[nodiscard]] Result<int> prove(const ProveOptions& options);
 [[nodiscard]] Result<void> keygen(const KeygenOptions& options);
 [[nodiscard]] Result<void> create(const CreateOptions& options);
 [[nodiscard]] Result<void> rotate(const RotateOptions& options);

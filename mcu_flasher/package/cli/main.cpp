@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
         pack::report(result.error(), *chosen.json);
         return mcuota::exit_code(result.error().code);
     }
-    return 0;
+    return chosen.exit_code;
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+"""Every single cut of every kind of job: the small pair completely, the demo pair with its agent executed."""
+
+import os
+import unittest
+
+from prove_case import ProveCase, changed, image
+
+
+class EveryCut(ProveCase):
+    def test_every_cut_of_every_kind_of_job(self):
+        old = self.write("old.bin", image(3000, 1))
+        package = self.package(self.write("new.bin", image(2500, 2)))
+        self.assert_proven(self.prove(package, old, "--cuts", "all"), 15000)
+
+    def test_every_cut_of_deltas(self):
+        base = image(6000, 3)
+        old = self.write("old.bin", base)
+        package = self.package(self.write("new.bin", changed(base, 4)), old)
+        self.assert_proven(self.prove(package, old, "--cuts", "all", "--scenario", "install"), 4000)
+
+    def test_sizes_at_the_borders_of_a_sector(self):
+        for size in (128 * 1024 - 1, 128 * 1024, 128 * 1024 + 1):
+            with self.subTest(size=size):
+                old = self.write("old.bin", image(2000, 9))
+                package = self.package(self.write("new.bin", image(size, 10)))
+                self.assert_proven(self.prove(package, old, "--cuts", "150", "--scenario", "install"), 150)
+
+    def test_the_demo_pair_confirms_itself_through_every_cut(self):
+        old = os.path.join(self.firmware, "demo-v1.bin")
+        package = self.package(os.path.join(self.firmware, "demo-v2.bin"), old, "stm32f429-demo")
+        result = self.prove(package, old, "--cuts", "400", "--executes", "--scenario", "install")
+        self.assert_proven(result, 400)
+
+
+if __name__ == "__main__":
+    unittest.main()
