@@ -21,6 +21,8 @@ namespace {
 constexpr std::uint32_t kComparedCalls = 16;
 constexpr std::size_t kAnswersMax = 256;
 constexpr std::uint32_t kThumbBit = 1;
+// void mcuota::(anonymous namespace)::compress(std::array<uint32_t, 8>& state, const uint8_t* block)
+constexpr const char* kCompressSymbol = "_ZN6mcuota12_GLOBAL__N_18compressERSt5arrayImLj8EEPKh";
 // Status mcuota::verify_signature(const PublicKey&, std::span<const uint8_t>, std::span<const uint8_t>)
 constexpr const char* kVerifySymbol =
     "_ZN6mcuota16verify_signatureERKNS_9PublicKeyESt4spanIKhLj4294967295EES5_";
@@ -47,7 +49,7 @@ FastCalls::FastCalls(Board& board, const std::string& loader) : board_(board) {
     void* at = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED) return;
     shared_ = new (at) Shared;
-    if (const std::optional<std::uint32_t> address = symbol_address(loader, "br_sha2small_round"))
+    if (const std::optional<std::uint32_t> address = symbol_address(loader, kCompressSymbol))
         board_.watch_code(*address & ~kThumbBit, [this] { compression(); });
     if (const std::optional<std::uint32_t> address = symbol_address(loader, kVerifySymbol))
         board_.watch_code(*address & ~kThumbBit, [this] { verification(); });
@@ -61,16 +63,16 @@ bool FastCalls::wrong() const {
     return shared_ && shared_->wrong;
 }
 
-/// void f(const unsigned char *block, uint32_t *state)
+/// r0: the state; r1: the block.
 void FastCalls::compression() {
-    const std::uint8_t* block = board_.memory(board_.reg(Reg::r0), 64);
-    std::uint8_t* state = board_.memory(board_.reg(Reg::r1), 32);
+    const std::uint8_t* block = board_.memory(board_.reg(Reg::r1), 64);
+    std::uint8_t* state = board_.memory(board_.reg(Reg::r0), 32);
     if (!block || !state || shared_->wrong) return;
     std::array<std::uint32_t, 8> values{};
     std::memcpy(values.data(), state, 32);
     sha256_compress(values, block);
     if (shared_->compared < kComparedCalls) {
-        state_address_ = board_.reg(Reg::r1);
+        state_address_ = board_.reg(Reg::r0);
         std::copy(values.begin(), values.end(), expected_);
         begun_at_ = board_.instructions();
         board_.watch_code_once(board_.reg(Reg::lr) & ~kThumbBit, [this] { compressed(); });
