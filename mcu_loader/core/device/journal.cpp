@@ -15,6 +15,7 @@ constexpr std::uint32_t kBlankWord = 0xFFFFFFFF;
 constexpr std::uint8_t kYes = 0x96;
 constexpr std::uint8_t kNo = 0x69;
 constexpr unsigned kTriesPerRecord = 3;
+constexpr unsigned kReadsPerSlot = 3;
 
 /// One record as it lies in flash.
 struct JournalRecord {
@@ -185,19 +186,32 @@ Status Journal::scan(Region region, Scan& out) noexcept {
     RecordBytes bytes;
     JournalRecord record;
     State state;
+    const auto all = [&](std::uint8_t value) {
+        return std::all_of(bytes.begin(), bytes.end(), [=](std::uint8_t byte) { return byte == value; });
+    };
     for (std::uint32_t slot = 0; slot < slots(); ++slot) {
-        if (const Status status = storage_.read(region, slot * kJournalRecordBytes, bytes);
-            status != Status::ok) {
+        // A wire can flip a bit once: what makes no sense is read again before it is believed to be torn. But
+        // what made no sense once was never blank.
+        Status status = Status::ok;
+        bool sealed = false;
+        bool torn = false;
+        for (unsigned reads = 0; reads < kReadsPerSlot && !sealed; ++reads) {
+            status = storage_.read(region, slot * kJournalRecordBytes, bytes);
+            sealed = status == Status::ok && decode(bytes, record, state);
+            if (status == Status::ok && !torn && (all(0xFF) || all(0))) {
+                break;
+            }
+            torn = torn || status == Status::ok;
+        }
+        if (status != Status::ok) {
             return status;
         }
-        if (std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0xFF; })) {
+        if (!torn && all(0xFF)) {
             continue;
         }
         out.used_slots = slot + 1;
-        if (!decode(bytes, record, state)) {
-            const bool spoiled =
-                std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
-            out.torn_slot = spoiled ? out.torn_slot : slot + 1;
+        if (!sealed) {
+            out.torn_slot = torn ? slot + 1 : out.torn_slot;
             continue;
         }
         const bool firm = record.firm != kBlankWord;
@@ -315,6 +329,13 @@ Status Journal::make_room() noexcept {
         weak_firm_slot_ = 0;
     }
     write_region_ = opposite(firm_region_);
+    if (write_region_ == newest_region_) {
+        // An erase in flight could leave these newer records readable, and something would be appended to
+        // them.
+        for (std::uint32_t slot = 0; slot < slots(); ++slot) {
+            spoil(write_region_, slot);
+        }
+    }
     next_slot_ = 0;
     return storage_.erase(write_region_, 0, storage_.erase_unit_bytes(write_region_, 0));
 }

@@ -86,7 +86,7 @@ Status FlashModel::read(Region region, std::uint32_t offset, std::span<std::uint
         return Status::out_of_range;
     }
     cells(region).read(offset, out, cycle_, ++reads_);
-    return read_fault_ ? read_fault_(region, offset, out) : Status::ok;
+    return read_fault_ && !read_faults_held_ ? read_fault_(region, offset, out) : Status::ok;
 }
 
 void FlashModel::arm(std::vector<Cut> cuts) {

@@ -184,6 +184,8 @@ class FlashModel final : public device::Storage {
     /// Asked after every read: may change what was read, or fail it.
     using ReadFault = std::function<Status(Region region, std::uint32_t offset, std::span<std::uint8_t> out)>;
     void set_read_fault(ReadFault fault) { read_fault_ = std::move(fault); }
+    /// While held, reads do not fail: for the tests' own looks at the flash.
+    void hold_read_faults(bool hold) noexcept { read_faults_held_ = hold; }
     /// Sees every operation just before it takes effect.
     using Watcher = std::function<void(const FlashModel& flash, const Operation& operation)>;
     void watch(Watcher watcher) { watcher_ = std::move(watcher); }
@@ -205,6 +207,7 @@ class FlashModel final : public device::Storage {
     Power* power_{nullptr};
     Fault fault_;
     ReadFault read_fault_;
+    bool read_faults_held_{false};
     Watcher watcher_;
     std::vector<Cut> cuts_;  ///< still to come
     std::uint64_t cut_at_{0};

@@ -203,7 +203,9 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
         return;
     }
     Application behaviour = Application::confirms;
+    flash.hold_read_faults(true);
     check_start(loader_end, end, behaviour);
+    flash.hold_read_faults(false);
     if (behaviour == Application::hangs) {
         board.reset_by(kCauseWatchdog);
     }
@@ -213,7 +215,9 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     staging.mount();
     device::KeyChain& keys = mounted_keys(journal);
     auto& target = ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging);
-    if (behaviour == Application::confirms && target.confirm() != Status::ok) {
+    // An application whose confirmation fails tries again.
+    if (behaviour == Application::confirms && target.confirm() != Status::ok &&
+        target.confirm() != Status::ok) {
         end.trouble = "a confirmation was refused";
     }
     device::BackupAhead& ahead = ram_.make<device::BackupAhead>(flash, board, journal, target.scratch());
