@@ -15,26 +15,24 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <exception>
 #include <list>
 #include <optional>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "daemon/api/event_queue.hpp"
+#include "daemon/api/connection.hpp"
+#include "daemon/api/event_text.hpp"
 #include "daemon/api/handlers.hpp"
 #include "daemon/api/peer.hpp"
+#include "daemon/api/refusals.hpp"
 #include "daemon/api/routes.hpp"
 #include "daemon/api/socket_file.hpp"
 #include "daemon/api/upload.hpp"
@@ -46,15 +44,12 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
-using Protocol = asio::local::stream_protocol;
-using Stream = beast::basic_stream<Protocol, asio::any_io_executor>;
 using Acceptor = asio::basic_socket_acceptor<Protocol, asio::any_io_executor>;
 using Head = http::request_parser<http::empty_body>;
 using asio::awaitable;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kUploadChunkBytes = 64U << 10;
-constexpr std::size_t kEventThingsMax = 1024;
 constexpr std::size_t kDrainBytesMax = 4U << 20;
 constexpr std::chrono::milliseconds kDrainTime{1'000};
 constexpr std::chrono::milliseconds kAcceptPause{200};
@@ -62,24 +57,6 @@ constexpr std::chrono::milliseconds kAcceptPause{200};
 TimeMs now_ms() {
     using namespace std::chrono;
     return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
-Refusal too_large(std::string what) {
-    return Refusal{413, Error{ErrorCode::usage, std::move(what), "send less", 0}, {}};
-}
-
-Error forbidden(Access access, const ServerOptions& options) {
-    if (access == Access::none)
-        return Error{ErrorCode::permission_denied,
-                     "reading needs membership of the group " + options.read_group,
-                     "join it and log in again: sudo adduser $USER " + options.read_group, 0};
-    return Error{ErrorCode::permission_denied,
-                 "changing things needs root or the group " + options.admin_group,
-                 "use sudo, or join it and log in again: sudo adduser $USER " + options.admin_group, 0};
-}
-
-Error busy(std::string what) {
-    return Error{ErrorCode::deadline_passed, std::move(what), "try again in a moment", 0};
 }
 
 /// Why a request whose header could not be read is refused; nothing when the client simply left or fell
@@ -98,43 +75,6 @@ std::optional<Reply> refusal_of(const error_code& problem, const ServerOptions& 
                            "docs/openapi.yaml shows how to ask", 0});
 }
 
-/// Why a request that was understood is refused: rights before everything else.
-std::optional<Reply> refusal_of(const std::variant<Route, Refusal>& routed, Access access,
-                                const ServerOptions& options) {
-    if (access == Access::none) return reply_for(forbidden(access, options));
-    if (const auto* refusal = std::get_if<Refusal>(&routed)) return reply_for(*refusal);
-    if (std::get<Route>(routed).changes() && access != Access::change)
-        return reply_for(forbidden(access, options));
-    return std::nullopt;
-}
-
-/// "event: job\ndata: {…}\n\n" and the key it replaces older ones by.
-std::pair<std::string, std::string> render(const Event& event) {
-    struct Visitor {
-        std::pair<std::string, std::string> operator()(const JobView& job) const {
-            return text("job", std::to_string(job.id), to_json(job));
-        }
-        std::pair<std::string, std::string> operator()(const DeviceView& device) const {
-            return text("device", device.name, to_json(device));
-        }
-        std::pair<std::string, std::string> operator()(const CloudView& cloud) const {
-            return text("cloud", cloud.name, to_json(cloud));
-        }
-        static std::pair<std::string, std::string> text(const std::string& kind, const std::string& name,
-                                                        const boost::json::object& data) {
-            return {kind + " " + name, "event: " + kind + "\ndata: " + boost::json::serialize(data) + "\n\n"};
-        }
-    };
-    return std::visit(Visitor{}, event);
-}
-
-/// Whether a listener for the jobs `only` (empty: for everything) wants the event.
-bool wanted(const std::vector<std::int64_t>& only, const Event& event) {
-    if (only.empty()) return true;
-    const auto* job = std::get_if<JobView>(&event);
-    return job != nullptr && std::find(only.begin(), only.end(), job->id) != only.end();
-}
-
 /// Runs `work` on a thread of the pool and comes back with its value.
 template <class Work>
 awaitable<std::invoke_result_t<Work>> on_pool(asio::thread_pool& pool, Work work) {
@@ -146,33 +86,6 @@ awaitable<std::invoke_result_t<Work>> on_pool(asio::thread_pool& pool, Work work
     co_await asio::co_spawn(pool.get_executor(), std::move(task), asio::use_awaitable);
     co_return std::move(**value);
 }
-
-/// One client.
-struct Connection {
-    explicit Connection(Stream taken, std::size_t buffer_bytes_max)
-        : stream(std::move(taken)), buffer(buffer_bytes_max), wake(stream.get_executor()) {}
-
-    Stream stream;
-    beast::flat_buffer buffer;
-    Peer peer;
-    Access access{Access::none};
-    bool between_requests{true};
-    std::chrono::steady_clock::time_point since{std::chrono::steady_clock::now()};
-
-    // Event streams only.
-    bool listening{false};
-    bool closed{false};
-    std::vector<std::int64_t> only;
-    EventQueue events{kEventThingsMax};
-    asio::steady_timer wake;
-
-    void close() {
-        closed = true;
-        wake.cancel();
-        stream.close();
-    }
-};
-using ConnectionPtr = std::shared_ptr<Connection>;
 
 }  // namespace
 
@@ -433,8 +346,12 @@ awaitable<Reply> Server::Core::store_package(ConnectionPtr connection, Head& hea
     if (stopping) co_return Reply{503, {}, {}};
     std::filesystem::path path = upload->path();
     std::string name = *sha256;
-    const auto package = co_await backend.adopt_package(std::move(path), std::move(name));
-    co_return package ? reply_for(*package) : reply_for(package.error());
+    const auto package = co_await backend.adopt_package(path, std::move(name));
+    if (package) co_return reply_for(*package);
+    Error error = package.error();  // to the client its name here says nothing
+    for (std::size_t at = 0; (at = error.what.find(path.string())) != std::string::npos;)
+        error.what.replace(at, path.string().size(), "the file handed over");
+    co_return reply_for(error);
 }
 
 awaitable<Caller> Server::Core::caller_of(const ConnectionPtr& connection) {
@@ -491,7 +408,7 @@ std::optional<Reply> Server::Core::first_events(Connection& connection) {
         if (!jobs) return reply_for(jobs.error());
     }
     for (const JobView& job : *jobs) {
-        auto [key, text] = render(Event{job});
+        auto [key, text] = event_text(Event{job});
         if (!connection.events.push(key, std::move(text)))
             return reply_for(busy("more jobs are running than one stream can tell"));
     }
@@ -550,7 +467,7 @@ void Server::Core::on_event(const Event& event) {
     std::optional<std::pair<std::string, std::string>> rendered;  // once for all listeners
     for (const ConnectionPtr& connection : connections) {
         if (!connection->listening || connection->closed || !wanted(connection->only, event)) continue;
-        if (!rendered) rendered = render(event);
+        if (!rendered) rendered = event_text(event);
         if (!connection->events.push(rendered->first, rendered->second)) connection->close();
         connection->wake.cancel();
     }

@@ -21,7 +21,7 @@ constexpr std::string_view kSuffix = ".part";
 Error cannot_write(const std::filesystem::path& path, int problem) {
     const bool full = problem == ENOSPC || problem == EDQUOT || problem == EFBIG;
     return Error{full ? ErrorCode::disk_full : ErrorCode::file_unwritable,
-                 "cannot write " + path.string() + ": " + std::strerror(problem),
+                 "cannot write down the file handed over: " + std::string(std::strerror(problem)),
                  full ? "free space under " + path.parent_path().string()
                       : "check the rights on " + path.parent_path().string(),
                  0};

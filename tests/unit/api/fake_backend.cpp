@@ -11,7 +11,7 @@ using boost::asio::awaitable;
 awaitable<Result<PackageView>> FakeBackend::adopt_package(std::filesystem::path file,
                                                           std::string sha256_hex) {
     calls.push_back("adopt " + sha256_hex);
-    if (refuses_package) co_return *refuses_package;
+    if (refuses_package) co_return Error(*refuses_package).while_doing("reading " + file.string());
     PackageView out{sha256_hex,
                     std::filesystem::file_size(file),
                     {{"stm32f429-demo", "2.0.0", 1, 4096, "aa", "bb", {"lzma"}}}};

@@ -324,6 +324,8 @@ TEST_CASE("a package is stored whole, named by its digest, and leaves nothing be
         const std::string answer = client.read_all();
         CHECK(status_of(answer) == 422);
         CHECK(code_of(answer) == "signature_invalid");
+        CHECK(answer.find("reading the file handed over: not signed by us") != std::string::npos);
+        CHECK(answer.find("upload-") == std::string::npos);
     }
     server.stop();
     CHECK((!std::filesystem::exists(incoming) || std::filesystem::is_empty(incoming)));
