@@ -94,6 +94,9 @@ class FlasherPort final : public job::DevicePort {
                                                            flasher::ProgressFn progress) override {
         return flasher_.follow(token, std::move(progress));
     }
+    asio::awaitable<Result<std::uint16_t>> rotate(std::span<const std::uint8_t> record) override {
+        return flasher_.rotate(record);
+    }
     void close() override { flasher_.close(); }
 
   private:

@@ -75,6 +75,7 @@ CREATE INDEX jobs_by_device ON jobs (device, id);
 CREATE INDEX jobs_by_state ON jobs (state, id);
 CREATE INDEX jobs_by_creation ON jobs (created_at_ms);
 CREATE INDEX jobs_by_package ON jobs (package_sha256) WHERE package_sha256 <> '';
+CREATE INDEX jobs_failed ON jobs (device, id) WHERE state = 9;
 -- 7 succeeded, 9 failed, 10 cancelled
 CREATE INDEX jobs_unfinished ON jobs (id) WHERE state NOT IN (7, 9, 10);
 

@@ -86,6 +86,8 @@ class Store {
     [[nodiscard]] Result<std::optional<JobRecord>> last_finished(const std::string& device, SourceKind kind,
                                                                  const std::string& provider,
                                                                  const std::string& module);
+    /// The newest failed jobs of this device, newest first.
+    [[nodiscard]] Result<std::vector<JobRecord>> failures(const std::string& device, std::uint32_t limit);
     [[nodiscard]] Result<std::vector<TransitionRecord>> transitions(std::int64_t job);
     [[nodiscard]] Result<JobCounts> job_counts();
 

@@ -100,15 +100,21 @@ int fail(const Context& context, const Error& error) {
     return exit_code(error.code);
 }
 
-int exit_code_of(const json::value& job) {
-    const std::string state = text(job, {"state"});
-    if (state == "succeeded") return 0;
-    const std::string code = text(job, {"error", "code"});
+namespace {
+/// Of an error code's name, as the API gives it.
+int exit_code_named(const std::string& code) {
 #define MCUOTA_ERROR(name, number, cls, exit_code_, summary_) \
-    if (state == "failed" && code == #name) return exit_code_;
+    if (code == #name) return exit_code_;
 #include "mcu_flasher/base/errors.def"
 #undef MCUOTA_ERROR
     return 1;
+}
+}  // namespace
+
+int exit_code_of(const json::value& job) {
+    const std::string state = text(job, {"state"});
+    if (state == "succeeded") return 0;
+    return state == "failed" ? exit_code_named(text(job, {"error", "code"})) : 1;
 }
 
 int run_status(const Context& context, Reader& reader) {
@@ -127,8 +133,11 @@ int run_device_refresh(const Context& context, Reader& reader) {
     const auto device = reader.client().post(
         "/v1/devices/" + api::percent_encode(context.options.name) + "/refresh", json::object{});
     const int code = show(context, reader, device, &device_text);
-    if (code != 0 || at(*device, {"error"}).is_null()) return code;
-    return exit_code(ErrorCode::device_silent);
+    if (code != 0) return code;
+    // What it answered just now decides. A device that carries an error of its own answers, but not as it
+    // should.
+    if (!flag(*device, {"reachable"})) return exit_code(ErrorCode::device_silent);
+    return at(*device, {"error"}).is_null() ? 0 : exit_code_named(text(*device, {"error", "code"}));
 }
 
 int run_job_list(const Context& context, Reader& reader) {

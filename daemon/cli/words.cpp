@@ -142,6 +142,7 @@ std::string doing(const json::value& job) {
     const std::string state = text(job, {"state"});
     const std::string step = text(job, {"progress", "step"});
     if (api::is_finished(state)) return state;
+    if (state == "reverting") return "device puts the old image back";
     if (step == "check")
         return state == "installing" ? "device checks the package" : "device checks what it received";
     if (step == "verify")

@@ -216,6 +216,7 @@ std::string ok_payload(std::string_view id) {
 int failure_step(ErrorCode code) {
     switch (code) {
         case ErrorCode::url_not_https:
+        case ErrorCode::url_malformed:
         case ErrorCode::url_expired:
         case ErrorCode::url_gone:
         case ErrorCode::download_interrupted:

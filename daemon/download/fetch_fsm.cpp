@@ -157,6 +157,12 @@ std::optional<Error> Answer::on_end(Ending ending, const std::string& words, std
             if (!redirect_)
                 return Error{ErrorCode::download_interrupted, "the server does not speak HTTP: " + words};
             return Error{ErrorCode::url_not_https, "the server redirects to an address that is not https"};
+        case Ending::bad_url:
+            if (redirect_)
+                return Error{ErrorCode::download_server_error,
+                             "the server redirects to an address that makes no sense: " + words};
+            return Error{ErrorCode::url_malformed, "the download address makes no sense: " + words,
+                         "push the update again with a right address"};
         case Ending::redirects:
             return Error{ErrorCode::download_server_error, "the server redirects more than three times"};
         case Ending::stalled:

@@ -30,6 +30,7 @@ enum class Ending : std::uint8_t {
     tls,        ///< certificate not trusted, wrong host
     not_https,  ///< a redirect away from https
     redirects,  ///< too many
+    bad_url,    ///< libcurl cannot make out the address, or one it was redirected to
 };
 
 class Answer {

@@ -31,6 +31,8 @@ Ending ending_of(CURLcode code) {
             return Ending::tls;
         case CURLE_UNSUPPORTED_PROTOCOL:
             return Ending::not_https;
+        case CURLE_URL_MALFORMAT:
+            return Ending::bad_url;
         case CURLE_TOO_MANY_REDIRECTS:
             return Ending::redirects;
         default:

@@ -17,24 +17,55 @@ bool same_source(const db::JobRecord& a, const db::JobRecord& b) {
     return a.source_kind == db::SourceKind::local || (a.provider == b.provider && a.module == b.module);
 }
 
-Admission admit(const db::JobRecord& wanted, std::span<const db::JobRecord> unfinished,
-                const std::optional<db::JobRecord>& last_finished, const db::DeviceRecord& device,
-                bool report_pending) {
+bool blames_content(const Error& error) noexcept {
+    switch (error.code) {
+        case ErrorCode::package_malformed:
+        case ErrorCode::package_truncated:
+        case ErrorCode::package_oversized:
+        case ErrorCode::signature_invalid:
+        case ErrorCode::wrong_hardware:
+        case ErrorCode::security_counter_too_old:
+        case ErrorCode::image_too_large:
+        case ErrorCode::memory_budget_exceeded:
+        case ErrorCode::payload_mismatch:
+        case ErrorCode::version_mismatch:
+        case ErrorCode::no_fitting_payload:
+        case ErrorCode::device_refused:
+        case ErrorCode::trial_failed:
+        case ErrorCode::download_size_mismatch:
+        case ErrorCode::download_digest_mismatch:
+            return true;
+        default:
+            return false;
+    }
+}
+
+Admission admit(const db::JobRecord& wanted, std::span<const db::JobRecord> unfinished, const Past& past,
+                const db::DeviceRecord& device) {
     Admission admission;
     for (const db::JobRecord& job : unfinished) {
         if (!same_source(job, wanted)) continue;
         if (same_content(job, wanted)) return {Admission::Kind::refresh, job.id, {}};
         if (!device_decides(job)) admission.superseded.push_back(job.id);
     }
-    const bool only_cloud = wanted.source_kind == db::SourceKind::cloud && admission.superseded.empty();
-    if (!only_cloud || !last_finished || !same_content(*last_finished, wanted)) return admission;
-    const bool runs = device.running.state == 1 && !last_finished->image_sha256.empty() &&
-                      device.running.sha256 == last_finished->image_sha256;
-    if (last_finished->state == db::JobState::succeeded && runs)
-        return {Admission::Kind::tell_again, last_finished->id, {}};
-    if (last_finished->state == db::JobState::failed && report_pending)
-        return {Admission::Kind::ignore, last_finished->id, {}};
-    return admission;
+    // A person may ask for anything as often as they like.
+    if (wanted.source_kind == db::SourceKind::local) return admission;
+    const std::optional<db::JobRecord>& last = past.last_finished;
+    const bool same_again = admission.superseded.empty() && last && same_content(*last, wanted);
+    if (same_again && last->state == db::JobState::failed && past.report_pending)
+        return {Admission::Kind::ignore, last->id, {}};
+    const bool runs = same_again && device.running.state == 1 && !last->image_sha256.empty() &&
+                      device.running.sha256 == last->image_sha256;
+    if (runs && last->state == db::JobState::succeeded) return {Admission::Kind::tell_again, last->id, {}};
+
+    Admission refused{Admission::Kind::refuse, 0, {}};
+    std::size_t failures = 0;
+    for (const db::JobRecord& failed : past.failures) {
+        const bool counts = same_source(failed, wanted) && same_content(failed, wanted) && failed.error &&
+                            blames_content(*failed.error);
+        if (counts && failures++ == 0) refused.job = failed.id;
+    }
+    return failures >= kFailuresMax ? refused : admission;
 }
 
 std::vector<std::int64_t> overtaken(std::span<const db::JobRecord> unfinished) {

@@ -150,6 +150,31 @@ DeviceWorker::EventOf DeviceWorker::verify() {
         .kind = EventKind::verified, .image_sha256 = package_->image_sha256, .version = package_->version};
 }
 
+// Who the device is, once nothing speaks against sending it the package.
+asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
+    Result<link::Identity> identity = co_await port_->identify();
+    if (!identity) {
+        remember_failure(identity.error());
+        co_return identity;
+    }
+    remember_identity(*identity);
+    if (std::optional<Error> stranger = check_identity(*identity)) co_return std::move(*stranger);
+    const package::Entry* const entry = package_->package.find(config_.hardware);
+    if (entry == nullptr) co_return identity;  // the choice of a payload says it in its own words
+    if (std::optional<Error> unmet = host_.unmet(entry->manifest)) co_return std::move(*unmet);
+    const std::vector<package::Bytes> rotations = package::rotations_for(package_->package, *identity);
+    for (const package::Bytes& record : rotations) {
+        Result<std::uint16_t> generation = co_await port_->rotate(record);
+        if (!generation) co_return std::move(generation).error().while_doing("handing over a key rotation");
+        tools_.log.info("device " + config_.name + ": its keys are now generation " +
+                        std::to_string(*generation));
+    }
+    if (rotations.empty()) co_return identity;
+    identity = co_await port_->identify();
+    if (identity) remember_identity(*identity);
+    co_return identity;
+}
+
 DeviceWorker::EventOf DeviceWorker::send() {
     std::optional<Error> unusable = co_await open_package();
     if (unusable) co_return failed(std::move(*unusable));
@@ -157,13 +182,8 @@ DeviceWorker::EventOf DeviceWorker::send() {
         co_await link_free_.wait_for(kLinkWait_ms);
     const LinkUse use(link_busy_, link_free_);
     show("connect", kSendFrom);
-    Result<link::Identity> identity = co_await port_->identify();
-    if (!identity) {
-        remember_failure(identity.error());
-        co_return failed(std::move(identity).error());
-    }
-    remember_identity(*identity);
-    if (std::optional<Error> stranger = check_identity(*identity)) co_return failed(std::move(*stranger));
+    const Result<link::Identity> identity = co_await ask_ready();
+    if (!identity) co_return failed(identity.error());
     const std::shared_ptr<const OpenedPackage> opened = package_;  // what the candidates point into
     const Result<package::Candidates> candidates =
         package::candidates_for(opened->package, *identity, job_->full_only);

@@ -248,6 +248,16 @@ std::vector<db::OutboxRecord> DeviceWorker::tell(const db::JobRecord& job, Tell 
     return messages;
 }
 
+void DeviceWorker::fellow_changed() {
+    const bool waits = job_ && job_->state == JobState::waiting && job_->error &&
+                       job_->error->code == ErrorCode::requirement_unmet;
+    if (!waits || !package_) return;
+    const package::Entry* const entry = package_->package.find(config_.hardware);
+    if (entry == nullptr || host_.unmet(entry->manifest)) return;
+    Result<db::JobRecord> gone_on = post(job_->id, {.kind = EventKind::timer}, std::nullopt);
+    if (!gone_on) tools_.log.warning("job " + std::to_string(job_->id) + ": " + gone_on.error().line());
+}
+
 Result<db::JobRecord> DeviceWorker::post(std::int64_t id, const Event& event,
                                          const std::optional<db::AuditRecord>& audit) {
     if (job_ && job_->id == id) {

@@ -29,6 +29,8 @@ class DeviceWorker {
 
     /// There may be a new job.
     void wake() { idle_.raise(); }
+    /// Another device of the gateway has been heard: a job that waits for it may go on.
+    void fellow_changed();
     /// Gives an event from outside (cancel, retry, fresh_offer, superseded) to an unfinished or finished job
     /// of this device. When this returns ok it is written down. Errors: the refusal, or the database's.
     [[nodiscard]] Result<db::JobRecord> post(std::int64_t job, const Event& event,
@@ -56,6 +58,7 @@ class DeviceWorker {
     EventOf send();
     EventOf install(bool only_follow);
     boost::asio::awaitable<std::optional<Error>> open_package();
+    boost::asio::awaitable<Result<link::Identity>> ask_ready();
     boost::asio::awaitable<std::optional<Event>> wait_out(bool ask_url);
 
     [[nodiscard]] bool pick_job();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/api/store_views.hpp"
+#include "daemon/job/requirements.hpp"
 
 namespace mcuota::job {
 
@@ -161,6 +162,16 @@ Result<void> Engine::check_signature(const db::JobRecord& job, const OpenedPacka
     return parts_.check_signature(state->second.config, offer, opened.sha256_raw, opened.md5_raw);
 }
 
+std::optional<Error> Engine::unmet(const Manifest& manifest) const {
+    std::vector<Fellow> fellows;
+    for (const auto& [name, worker] : workers_) {
+        const db::ImageRecord& running = worker->device().running;
+        fellows.push_back(
+            {name, worker->config().hardware, running.state == 1 ? running.version : std::string()});
+    }
+    return unmet_requirement(manifest, fellows);
+}
+
 void Engine::job_changed(const db::JobRecord& job) {
     publish(view(job));
     if (parts_.changed) parts_.changed();
@@ -169,6 +180,8 @@ void Engine::job_changed(const db::JobRecord& job) {
 void Engine::device_changed(const std::string& device) {
     const auto worker = workers_.find(device);
     if (worker != workers_.end()) publish(view(*worker->second));
+    for (const auto& [name, other] : workers_)
+        if (name != device) other->fellow_changed();
 }
 
 void Engine::publish(const api::Event& event) {

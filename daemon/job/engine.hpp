@@ -109,12 +109,15 @@ class Engine final : public api::Backend, public cloud::CloudSink, public cloud:
                        const std::string& module) override;
     [[nodiscard]] Result<void> check_signature(const db::JobRecord& job,
                                                const OpenedPackage& opened) override;
+    [[nodiscard]] std::optional<Error> unmet(const Manifest& manifest) const override;
     void job_changed(const db::JobRecord& job) override;
     void device_changed(const std::string& device) override;
     void worker_stopped() override;
 
     [[nodiscard]] Result<void> reconcile();
     [[nodiscard]] Result<void> take_offer(const cloud::Offer& offer, DeviceWorker& worker);
+    [[nodiscard]] Result<void> refuse_offer(const cloud::Offer& offer, const DeviceWorker& worker,
+                                            std::int64_t failed);
     [[nodiscard]] Result<std::int64_t> create(const db::JobRecord& wanted, const Admission& admission,
                                               DeviceWorker& worker, const std::string& reason,
                                               const db::AuditRecord& audit);

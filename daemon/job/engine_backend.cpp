@@ -158,7 +158,7 @@ Result<std::vector<api::InstallView>> Engine::install_now(const api::InstallRequ
             job.package_sha256 = request.package_sha256;
             Result<std::vector<db::JobRecord>> unfinished = unfinished_of(name);
             if (!unfinished) return std::move(unfinished).error();
-            wanted.emplace_back(job, admit(job, *unfinished, std::nullopt, worker.device(), false));
+            wanted.emplace_back(job, admit(job, *unfinished, {}, worker.device()));
         }
         views.push_back(std::move(view));
     }

@@ -4,6 +4,11 @@
 #include "daemon/job/engine.hpp"
 
 namespace mcuota::job {
+namespace {
+
+constexpr std::uint32_t kFailuresLookedAt = 100;
+
+}  // namespace
 
 void Engine::on_offer(const cloud::Offer& offer) {
     const auto worker = workers_.find(offer.device);
@@ -44,7 +49,10 @@ Result<void> Engine::take_offer(const cloud::Offer& offer, DeviceWorker& worker)
     Result<std::uint64_t> pending_reports = parts_.store.outbox_count(
         offer.provider, offer.device, *last ? (*last)->finished_at_ms.value_or(0) : 0);
     if (!pending_reports) return std::move(pending_reports).error();
-    const Admission admission = admit(wanted, *unfinished, *last, worker.device(), *pending_reports > 0);
+    Result<std::vector<db::JobRecord>> failures = parts_.store.failures(offer.device, kFailuresLookedAt);
+    if (!failures) return std::move(failures).error();
+    const Past past{std::move(*last), std::move(*failures), *pending_reports > 0};
+    const Admission admission = admit(wanted, *unfinished, past, worker.device());
     const std::string id = std::to_string(admission.job);
     switch (admission.kind) {
         case Admission::Kind::refresh: {
@@ -76,6 +84,8 @@ Result<void> Engine::take_offer(const cloud::Offer& offer, DeviceWorker& worker)
             parts_.log.info("job " + id + " (" + offer.device +
                             ") has failed with this; the cloud is being told");
             return {};
+        case Admission::Kind::refuse:
+            return refuse_offer(offer, worker, admission.job);
         case Admission::Kind::create:
             break;
     }
@@ -87,6 +97,30 @@ Result<void> Engine::take_offer(const cloud::Offer& offer, DeviceWorker& worker)
     Result<std::int64_t> created = create(
         wanted, admission, worker, "cloud " + offer.provider + " offers version " + offer.version, audit);
     if (!created) return std::move(created).error();
+    return {};
+}
+
+// The content has failed on this device as often as a cloud may try: the cloud is told, nothing is done.
+Result<void> Engine::refuse_offer(const cloud::Offer& offer, const DeviceWorker& worker,
+                                  std::int64_t failed) {
+    Result<std::optional<db::JobRecord>> job = parts_.store.job(failed);
+    if (!job) return std::move(job).error();
+    const std::string why = *job && (**job).error ? (**job).error->what : std::string("it failed");
+    const Error error{ErrorCode::failed_before,
+                      "version " + offer.version + " has failed on " + offer.device + " " +
+                          std::to_string(kFailuresMax) +
+                          " times and is not tried again; the last time: " + why,
+                      "mend the cause, then: mcuota job retry " + std::to_string(failed)};
+    parts_.log.warning("cloud " + offer.provider + ", device " + offer.device + ": " + error.line());
+    // One word about it at a time: what the cloud has not heard yet need not be said again.
+    Result<std::uint64_t> waiting = parts_.store.outbox_count(offer.provider, offer.device, now_ms());
+    if (!waiting) return std::move(waiting).error();
+    if (*waiting > 0) return {};
+    const std::vector<db::OutboxRecord> messages = encode(
+        offer.provider, {cloud::Report::Kind::failure, offer.device, offer.module, offer.version, 0, error});
+    Result<void> saved = parts_.store.save_device(worker.device(), messages, now_ms());
+    if (!saved) return saved;
+    outbox_changed(offer.provider);
     return {};
 }
 

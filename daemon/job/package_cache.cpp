@@ -14,6 +14,7 @@
 
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/base/hex.hpp"
+#include "mcu_flasher/package/artifact.hpp"
 
 namespace mcuota::job {
 namespace fs = std::filesystem;
@@ -52,6 +53,12 @@ PackageCache::PackageCache(fs::path state_dir, db::Store& store, package::Keyrin
       keyring_(std::move(keyring)),
       file_bytes_max_(file_bytes_max) {}
 
+package::ArtifactLimits PackageCache::limits() const noexcept {
+    package::ArtifactLimits limits;
+    limits.file_bytes_max = file_bytes_max_;
+    limits.package_bytes_max = file_bytes_max_;
+    return limits;
+}
 fs::path PackageCache::file(const std::string& sha256) const {
     return state_dir_ / "packages" / (sha256 + ".mcup");
 }
@@ -111,7 +118,7 @@ Result<void> PackageCache::adopt(const fs::path& from, const std::string& sha256
 }
 
 Result<package::Package> PackageCache::open_all(const fs::path& path) const {
-    Result<package::Package> package = package::read(path, {file_bytes_max_});
+    Result<package::Package> package = package::open_artifact(path, limits());
     if (!package) return package;
     for (const package::Entry& entry : package->entries) {
         Result<void> verified = keyring_.verify(entry);
@@ -133,7 +140,9 @@ Result<std::shared_ptr<const OpenedPackage>> PackageCache::open(const std::strin
         return Error{ErrorCode::file_unreadable,
                      "the cached package " + file(sha256).string() + " has changed on disk",
                      "check the disk; the update must be asked for again"};
-    Result<package::Package> package = package::parse(*bytes);
+    Result<package::Artifact> artifact = package::unwrap_artifact(*bytes, limits());
+    if (!artifact) return std::move(artifact).error();
+    Result<package::Package> package = package::parse(artifact->package);
     if (!package) return std::move(package).error();
     opened->package = std::move(*package);
     const package::Entry* entry = opened->package.find(hardware);

@@ -1,6 +1,6 @@
 #pragma once
-// Package files by content: state_dir/packages/<sha256>.mcup, whole or not there. Blocking; runs on the pool.
-// Also where partial downloads and uploads live.
+// Package files by content, as they came (a .mcup, or a zip around one): state_dir/packages/<sha256>.mcup,
+// whole or not there. Blocking; runs on the pool. Also where partial downloads and uploads live.
 
 #include <cstdint>
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 #include "db/store.hpp"
 #include "mcu_flasher/base/result.hpp"
-#include "mcu_flasher/package/package.hpp"
+#include "mcu_flasher/package/artifact.hpp"
 
 namespace mcuota::job {
 
@@ -48,6 +48,8 @@ class PackageCache {
     void forget_partial(std::int64_t job) const;
 
   private:
+    [[nodiscard]] package::ArtifactLimits limits() const noexcept;
+
     std::filesystem::path state_dir_;
     db::Store& store_;
     package::Keyring keyring_;

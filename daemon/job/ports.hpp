@@ -23,6 +23,8 @@ class DevicePort {
                                                                            flasher::ProgressFn progress) = 0;
     virtual boost::asio::awaitable<Result<flasher::InstallReport>> follow(std::uint64_t token,
                                                                           flasher::ProgressFn progress) = 0;
+    /// Flasher::rotate().
+    virtual boost::asio::awaitable<Result<std::uint16_t>> rotate(std::span<const std::uint8_t> record) = 0;
     virtual void close() = 0;
 };
 /// Makes the port of a device from its configured link.

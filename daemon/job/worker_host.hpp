@@ -4,6 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ class WorkerHost {
     /// Checks the cloud's own signature over the file, if that cloud is configured to have one. On the pool.
     [[nodiscard]] virtual Result<void> check_signature(const db::JobRecord& job,
                                                        const OpenedPackage& opened) = 0;
+    /// Whether the devices of this gateway run what the package requires of them.
+    [[nodiscard]] virtual std::optional<Error> unmet(const Manifest& manifest) const = 0;
     virtual void job_changed(const db::JobRecord& job) = 0;
     virtual void device_changed(const std::string& device) = 0;
     virtual void worker_stopped() = 0;

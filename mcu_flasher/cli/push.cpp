@@ -152,14 +152,35 @@ asio::awaitable<Result<flasher::InstallReport>> send_and_install(flasher::Flashe
                                       [&](const flasher::Progress& progress) { line.show(progress); });
 }
 
+/// Who the device is, after it has taken the key rotations of the package it has not taken yet.
+asio::awaitable<Result<link::Identity>> make_ready(flasher::Flasher& device,
+                                                   const package::Package& package) {
+    auto identity = co_await device.identify();
+    if (!identity) co_return identity;
+    if (const package::Entry* const entry = package.find(identity->hardware.view()))
+        for (std::size_t i = 0; i < entry->manifest.requires_count; ++i) {
+            const Requirement& required = entry->manifest.required[i];
+            remark("the package requires " + std::string(required.name.view()) + " to run " +
+                   std::string(required.version.view()) + " or newer; nobody checks that here, mcuotad does");
+        }
+    const std::vector<package::Bytes> rotations = package::rotations_for(package, *identity);
+    for (const package::Bytes& record : rotations) {
+        auto generation = co_await device.rotate(record);
+        if (!generation) co_return std::move(generation).error().while_doing("handing over a key rotation");
+        remark("the device's keys are now generation " + std::to_string(*generation));
+    }
+    if (!rotations.empty()) identity = co_await device.identify();
+    co_return identity;
+}
+
 asio::awaitable<Result<void>> carry_out(flasher::Flasher& device, const Common& common,
                                         const PushOptions& options, const package::Package& package,
                                         Course& course) {
     const Clock::time_point begin = Clock::now();
     ProgressLine line;
     line.show({});
-    auto identity = co_await device.identify();
-    if (!identity) co_return std::move(identity).error();
+    const auto identity = co_await make_ready(device, package);
+    if (!identity) co_return identity.error();
     const auto candidates = package::candidates_for(package, *identity, options.full);
     if (!candidates) co_return candidates.error();
     const Manifest& manifest = candidates->entry->manifest;

@@ -10,6 +10,7 @@
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_loader/core/crc32.hpp"
 #include "mcu_loader/core/little_endian.hpp"
+#include "mcu_loader/core/rotation.hpp"
 
 namespace mcuota::package {
 namespace {
@@ -71,6 +72,11 @@ Result<void> check_device(const Entry& entry, const link::Identity& device) {
     if (device.running.state == kConfirmed && device.running.size_bytes == manifest.image_size_bytes &&
         device.running.sha256 == manifest.image_sha256)
         return Error{ErrorCode::nothing_to_do, name + " runs on the device already, confirmed", "", 0};
+    if (device.key_current != KeyId{} && manifest.key_id != device.key_current)
+        return Error{ErrorCode::key_unknown,
+                     name + " is signed with key " + to_hex(manifest.key_id) +
+                         ", the device takes packages of key " + to_hex(device.key_current) + " only",
+                     "sign it with that key, or add the key rotations that lead to the other one", 0};
     return {};
 }
 
@@ -152,6 +158,17 @@ Result<Envelope> envelope_for(const Package& package, const link::Identity& devi
     const auto candidates = candidates_for(package, device, full_only);
     if (!candidates) return candidates.error();
     return make_envelope(*candidates->entry, candidates->fitting.front().payload_index);
+}
+
+std::vector<Bytes> rotations_for(const Package& package, const link::Identity& device) {
+    std::vector<Bytes> missing;
+    if (device.key_current == KeyId{}) return missing;
+    for (const Bytes& record : package.rotations) {
+        RotationRecord rotation;
+        if (parse_rotation(record, rotation) == Status::ok && rotation.generation > device.key_generation)
+            missing.push_back(record);
+    }
+    return missing;
 }
 
 bool refuses_payload(Status status) noexcept {

@@ -46,6 +46,7 @@ struct Candidates {
 
 /// Sorts the payloads for the device by what it reports: kinds, memory, base image by its hash, sizes,
 /// counter. `full_only` leaves deltas out. Errors: wrong_hardware (also when linked for another address),
+/// key_unknown (signed with another key than the device's current one),
 /// security_counter_too_old, image_too_large, no_fitting_payload, nothing_to_do (the image runs there,
 /// confirmed).
 [[nodiscard]] Result<Candidates> candidates_for(const Package& package, const link::Identity& device,
@@ -54,6 +55,10 @@ struct Candidates {
 /// The envelope of the cheapest candidate. Errors as of candidates_for().
 [[nodiscard]] Result<Envelope> envelope_for(const Package& package, const link::Identity& device,
                                             bool full_only = false);
+
+/// The key rotation records of the package that a device of this generation has yet to take, in the order it
+/// must take them. None for a device that does not tell its keys.
+[[nodiscard]] std::vector<Bytes> rotations_for(const Package& package, const link::Identity& device);
 
 /// The device refused this payload, not the package: another payload of the same package may do. All these
 /// answers come before anything of the old image is touched (mcu_loader/SPEC.md §6: check and rehearsal).

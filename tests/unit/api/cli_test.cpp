@@ -66,7 +66,10 @@ void furnish(FakeBackend& backend) {
     valve.link = "uart:/dev/ttyUSB1:115200";
     valve.reachable = false;
     valve.error = Error{ErrorCode::device_silent, "valve-1 does not answer", "check the cable", 0};
-    backend.device_views = {pump, valve};
+    DeviceView stranger = pump;  // answers, but is not the one that was configured
+    stranger.name = "lift-1";
+    stranger.error = Error{ErrorCode::device_mismatch, "another chip answers", "check the wiring", 0};
+    backend.device_views = {pump, valve, stranger};
     backend.cloud_views = {
         {"plant", "aliyun", "broker.example", false, "no route to host", 1'795'255'200'000, 2}};
     backend.job_views = {sending_job(2), failed_job(1)};
@@ -129,7 +132,7 @@ TEST_CASE("lists are aligned; --json prints the API's documents and nothing else
     Run device(gateway.with({"device", "show", "pump-3", "--json"}));
     CHECK(json::parse(device.out()).at("running").at("version") == "1.0.0");
     Run all(gateway.with({"device", "list", "--json"}));
-    CHECK(json::parse(all.out()).as_array().size() == 2);
+    CHECK(json::parse(all.out()).as_array().size() == 3);
     Run status(gateway.with({"status", "--json"}));
     CHECK(json::parse(status.out()).at("failures").at(0).at("id") == 1);
 }
@@ -145,6 +148,24 @@ TEST_CASE("a job's life is told step by step", "[cli]") {
     Run device(gateway.with({"device", "show", "valve-1"}));
     CHECK(has(device.out(), "valve-1 does not answer (device_silent)"));
     CHECK(has(device.out(), "next: check the cable"));
+}
+
+TEST_CASE("refreshing a device that answers, but is another one, ends with that refusal", "[cli]") {
+    Gateway gateway;
+    Run refresh(gateway.with({"device", "refresh", "lift-1"}));
+    CHECK(refresh.code() == 4);
+    CHECK(has(refresh.out(), "another chip answers (device_mismatch)"));
+}
+
+TEST_CASE("a job whose device goes back to its old image says so, whatever step was told last", "[cli]") {
+    Gateway gateway;
+    JobView job = sending_job(2);
+    job.state = "reverting";
+    job.progress.step = "trial";
+    gateway.on_loop([&] { gateway.backend.change(job); });
+    Run list(gateway.with({"job", "list"}));
+    CHECK(list.code() == 0);
+    CHECK(has(list.out(), "device puts the old image back"));
 }
 
 TEST_CASE("exit codes and words for what goes wrong", "[cli]") {

@@ -175,7 +175,14 @@ TEST_CASE("lists filter by state, device and time, newest first") {
     CHECK(ids({{}, "pump-2", {}, 50}) == Ids{6, 4, 2});
     CHECK(ids({{}, "pump-2", 400, 50}) == Ids{6, 4});
     CHECK(ids({{JobState::queued}, "pump-1", 500, 50}) == Ids{5});
+    CHECK(ids({{}, "", 300, 50}) == Ids{6, 5, 4, 3});
+    CHECK(ids({{}, "", 300, 2}) == Ids{6, 5});
+    CHECK(ids({{JobState::failed}, "", 200, 50}) == Ids{3});
+    CHECK(ids({{}, "", 601, 50}).empty());
     CHECK(ids({{}, "x' OR '1'='1", {}, 50}).empty());
+    CHECK(store.failures("pump-1", 10)->size() == 2);
+    CHECK(store.failures("pump-1", 1)->front().id == 3);
+    CHECK(store.failures("pump-2", 10)->empty());
     CHECK(store.unfinished_jobs()->front().id == 4);
     CHECK(store.open_failures(10)->size() == 2);
     CHECK((*store.last_finished("pump-1", SourceKind::cloud, "ali", ""))->id == 3);

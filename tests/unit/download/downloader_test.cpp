@@ -322,6 +322,18 @@ TEST_CASE("faults are told apart", "[download]") {
     CHECK(bench.file().size() <= 50'000);
 }
 
+TEST_CASE("an address that makes no sense is final: fetching it again cannot help", "[download]") {
+    const char* url =
+        GENERATE("https://127.0.0.1:99999/p.mcup?token=secret", "https://[::1/p.mcup?token=secret",
+                 "https://?token=secret", "https://a b/p.mcup?token=secret");
+    INFO(url);
+    Bench bench;
+    const auto done = bench.fetch(bench.request(url, pattern(100)));
+    check_error(done, ErrorCode::url_malformed);
+    CHECK(done.error().cls() == ErrorClass::final);
+    CHECK_FALSE(done.error().next.empty());
+}
+
 TEST_CASE("sound answers of unusual form are accepted", "[download]") {
     const char* fault = GENERATE("nolength?size=50000", "chunked?size=50000", "redirect?size=50000&hops=3",
                                  "overrun?size=50000&extra=1000");
@@ -392,7 +404,7 @@ TEST_CASE("servers that cannot be trusted or reached", "[download]") {
         CHECK_FALSE(std::filesystem::exists(bench.folder / "part"));
     }
     SECTION("not a url at all") {
-        check_error(bench.fetch(bench.request("https://[bad", data)), ErrorCode::download_interrupted);
+        check_error(bench.fetch(bench.request("https://[bad", data)), ErrorCode::url_malformed);
     }
 }
 

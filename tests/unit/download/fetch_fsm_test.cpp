@@ -232,12 +232,13 @@ TEST_CASE("an orderly end proves nothing without the bytes", "[download]") {
         Ending ending;
         ErrorCode code;
     };
-    const Row row = GENERATE(Row{Ending::orderly, ErrorCode::download_interrupted},
-                             Row{Ending::broken, ErrorCode::download_interrupted},
-                             Row{Ending::stalled, ErrorCode::download_interrupted},
-                             Row{Ending::not_https, ErrorCode::download_interrupted},
-                             Row{Ending::tls, ErrorCode::download_tls},
-                             Row{Ending::redirects, ErrorCode::download_server_error});
+    const Row row =
+        GENERATE(Row{Ending::orderly, ErrorCode::download_interrupted},
+                 Row{Ending::broken, ErrorCode::download_interrupted},
+                 Row{Ending::stalled, ErrorCode::download_interrupted},
+                 Row{Ending::not_https, ErrorCode::download_interrupted},
+                 Row{Ending::tls, ErrorCode::download_tls}, Row{Ending::bad_url, ErrorCode::url_malformed},
+                 Row{Ending::redirects, ErrorCode::download_server_error});
     const auto error = answer.on_end(row.ending, "words", 999);
     REQUIRE(error);
     CHECK(error->code == row.code);
@@ -249,4 +250,7 @@ TEST_CASE("a redirect away from https is told from an answer that is not HTTP", 
     const auto error = answer.on_end(Ending::not_https, "words", 0);
     REQUIRE(error);
     CHECK(error->code == ErrorCode::url_not_https);
+    const auto senseless = answer.on_end(Ending::bad_url, "words", 0);
+    REQUIRE(senseless);
+    CHECK(senseless->code == ErrorCode::download_server_error);
 }

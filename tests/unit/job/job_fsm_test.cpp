@@ -450,14 +450,76 @@ TEST_CASE("requests for one device: refresh, replace, queue, or nothing to do") 
     for (const AdmissionRow& row : rows) {
         INFO(row.name);
         const Admission admission =
-            admit(job(0, S::queued), row.unfinished, row.last, device, row.report_pending);
+            admit(job(0, S::queued), row.unfinished, {row.last, {}, row.report_pending}, device);
         CHECK(admission.kind == row.kind);
         CHECK(admission.superseded == row.superseded);
     }
     device.running.sha256 = kOther;  // somebody flashed it by hand
-    CHECK(admit(job(0, S::queued), {}, job(1, S::succeeded), device, false).kind == K::create);
+    CHECK(admit(job(0, S::queued), {}, {job(1, S::succeeded), {}, false}, device).kind == K::create);
 
     const JobRecord crash[] = {job(1, S::downloading, "1.8.0"), job(2, S::installing, "1.9.0"),
                                job(3, S::queued)};
     CHECK(overtaken(crash) == std::vector<std::int64_t>{1});
+}
+
+TEST_CASE("what fails because of its bytes is tried twice for a cloud, and as often as a person likes") {
+    const auto failed = [](std::int64_t id, ErrorCode code, const char* version = "2.0.0",
+                           const char* provider = "ali") {
+        JobRecord record = at(JobState::failed);
+        record.id = id;
+        record.provider = provider;
+        record.to_version = version;
+        record.error = Error{code, "", ""};
+        return record;
+    };
+    using K = Admission::Kind;
+    using C = ErrorCode;
+    struct PastRow {
+        const char* name;
+        std::vector<JobRecord> failures;
+        bool report_pending;
+        K kind;
+    };
+    const PastRow rows[] = {
+        {"never failed", {}, false, K::create},
+        {"failed once", {failed(1, C::trial_failed)}, false, K::create},
+        {"failed twice", {failed(2, C::trial_failed), failed(1, C::trial_failed)}, false, K::refuse},
+        {"failed twice, the cloud is being told",
+         {failed(2, C::trial_failed), failed(1, C::trial_failed)},
+         true,
+         K::ignore},
+        {"failed in two ways",
+         {failed(2, C::version_mismatch), failed(1, C::trial_failed)},
+         false,
+         K::refuse},
+        {"another version failed in between",
+         {failed(3, C::trial_failed), failed(2, C::trial_failed, "1.9.0"), failed(1, C::trial_failed)},
+         false,
+         K::refuse},
+        {"only another version fails",
+         {failed(2, C::trial_failed, "1.9.0"), failed(1, C::trial_failed, "1.9.0")},
+         false,
+         K::create},
+        {"it failed for another cloud",
+         {failed(2, C::trial_failed, "2.0.0", "tencent"), failed(1, C::trial_failed, "2.0.0", "tencent")},
+         false,
+         K::create},
+        {"the network was away",
+         {failed(3, C::attempts_exhausted), failed(2, C::disk_full), failed(1, C::url_expired)},
+         false,
+         K::create},
+    };
+    for (const PastRow& row : rows) {
+        INFO(row.name);
+        JobRecord wanted = failed(0, C::internal);
+        wanted.state = JobState::queued;
+        wanted.error.reset();
+        Past past{{}, row.failures, row.report_pending};
+        if (!row.failures.empty()) past.last_finished = row.failures.front();
+        const Admission admission = admit(wanted, {}, past, {});
+        CHECK(admission.kind == row.kind);
+        if (row.kind == K::refuse) CHECK(admission.job == row.failures.front().id);
+        wanted.source_kind = SourceKind::local;
+        CHECK(admit(wanted, {}, past, {}).kind == K::create);
+    }
 }

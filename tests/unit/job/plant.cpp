@@ -9,6 +9,7 @@
 
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/link/device_error.hpp"
+#include "mcu_loader/core/rotation.hpp"
 #include "mcu_loader/core/sha256.hpp"
 
 namespace mcuota::job {
@@ -76,6 +77,11 @@ class FakePort final : public DevicePort {
         if (std::optional<Error> error = next_error(device_.follow_errors)) co_return *error;
         co_return co_await report(token, progress);
     }
+    asio::awaitable<Result<std::uint16_t>> rotate(std::span<const std::uint8_t> record) override {
+        if (device_.refuses_rotation) co_return *device_.refuses_rotation;
+        device_.rotations.emplace_back(record.begin(), record.end());
+        co_return ++device_.key_generation;
+    }
     void close() override {}
 
   private:
@@ -93,6 +99,8 @@ class FakePort final : public DevicePort {
         identity.decoder_memory_bytes = 64U << 10;
         identity.download_bytes = 2U << 20;
         identity.payload_kinds = 0xFF;
+        identity.key_generation = device_.key_generation;
+        identity.key_current = device_.key_current;
         return identity;
     }
     // The device does it on its own, whoever listens.
@@ -239,6 +247,35 @@ void Plant::add_payload(PayloadKind kind, std::size_t bytes) {
     }
     entry.payloads.push_back(content);
     entry.manifest.payloads[entry.manifest.payload_count++] = payload;
+    sign_again();
+}
+
+void Plant::add_requirement(const std::string& name, const std::string& version) {
+    Manifest& manifest = package_.entries[0].manifest;
+    manifest.required[manifest.requires_count++] = {text<kHardwareBytesMax>(name),
+                                                    text<kVersionBytesMax>(version)};
+    sign_again();
+}
+
+void Plant::add_rotation(std::uint16_t generation) {
+    const std::vector<std::uint8_t> key(256, 0x81);
+    RotationRecord record;
+    record.generation = generation;
+    record.algorithm = SignatureAlgorithm::rsa_2048_pkcs1_sha256;
+    record.next_key = key;
+    std::vector<std::uint8_t> bytes(kRotationBytesMax);
+    bytes.resize(encode_rotation(record, 64, bytes) + 64);
+    package_.rotations.push_back(bytes);
+    package_file = *package::serialize(package_);
+}
+
+void Plant::add_neighbour(const std::string& name, const std::string& hardware) {
+    config_.devices.push_back({name, hardware, "uart:/dev/neighbour", "", "ali", ""});
+    neighbour.hardware = hardware;
+}
+
+void Plant::sign_again() {
+    package::Entry& entry = package_.entries[0];
     entry.manifest_bytes.resize(kManifestBytesMax);
     entry.manifest_bytes.resize(encode_manifest(entry.manifest, entry.manifest_bytes));
     entry.signature = *signer_->sign(entry.manifest_bytes);
@@ -263,7 +300,9 @@ void Plant::start() {
         *running_->cache,
         running_->fetcher,
         running_->log,
-        [this](const std::string&) { return std::make_unique<FakePort>(device); },
+        [this](const std::string& link) {
+            return std::make_unique<FakePort>(link == "uart:/dev/neighbour" ? neighbour : device);
+        },
         [this](const cloud::CloudConfig&, Engine& sink) -> Result<std::unique_ptr<cloud::Cloud>> {
             return std::unique_ptr<cloud::Cloud>(std::make_unique<FakeCloud>(cloud_log, sink));
         },

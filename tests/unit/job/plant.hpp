@@ -35,10 +35,14 @@ struct FakeDevice {
     std::optional<Status> install_ends;  ///< instead of ok; the old image then runs again
     std::map<PayloadKind, Status> refuses_at_finish, refuses_in_rehearsal;  ///< kinds it will not have
     std::function<void()> on_refusal;                                       ///< called at each of them
-    std::vector<PayloadKind> sent;                                          ///< what it was sent, in order
-    bool hang_identify{false}, hang_send{false}, hang_trial{false};         ///< never ends by itself
-    bool deaf_to_install{false};                                            ///< INSTALL never arrives
-    unsigned asked{0};                                                      ///< times identified
+    std::uint16_t key_generation{0};
+    KeyId key_current{};  ///< zeros: it does not tell
+    std::optional<Error> refuses_rotation;
+    std::vector<std::vector<std::uint8_t>> rotations;                ///< records it was given, in order
+    std::vector<PayloadKind> sent;                                   ///< what it was sent, in order
+    bool hang_identify{false}, hang_send{false}, hang_trial{false};  ///< never ends by itself
+    bool deaf_to_install{false};                                     ///< INSTALL never arrives
+    unsigned asked{0};                                               ///< times identified
 };
 
 /// What a cloud was told and asked.
@@ -75,6 +79,7 @@ class Plant {
     Result<T> wait_for(boost::asio::awaitable<Result<T>> work);
 
     FakeDevice device;
+    FakeDevice neighbour;
     FakeCloudLog cloud_log;
     std::vector<Error> fetch_errors;  ///< one each time, first first
     bool hang_fetch{false};
@@ -87,6 +92,14 @@ class Plant {
     /// Puts a payload of `bytes` bytes (of no meaning: this device does not decode) into the package, for
     /// deltas from the image the device runs.
     void add_payload(PayloadKind kind, std::size_t bytes);
+    /// The package requires that device to run the version or a newer one.
+    void add_requirement(const std::string& name, const std::string& version);
+    /// A key rotation record in the package (nobody here checks its signature).
+    void add_rotation(std::uint16_t generation);
+    [[nodiscard]] KeyId key_id() const { return signer_->key_id(); }
+    /// A second device beside pump-1: `neighbour`. Before start().
+    void add_neighbour(const std::string& name, const std::string& hardware);
+    config::Config& config() { return config_; }
     package::KeySigner& signer() { return *signer_; }
 
     std::unique_ptr<boost::asio::io_context> loop;
@@ -95,6 +108,7 @@ class Plant {
 
   private:
     struct Running;
+    void sign_again();
     db::TempFolder folder_;
     std::filesystem::path state_;
     int generation_{0};

@@ -4,6 +4,7 @@
 #include "mcu_flasher/package/envelope.hpp"
 #include "mcu_loader/core/crc32.hpp"
 #include "mcu_loader/core/little_endian.hpp"
+#include "mcu_loader/core/rotation.hpp"
 #include "tests/unit/package/samples.hpp"
 
 using namespace mcuota;
@@ -149,6 +150,11 @@ TEST_CASE("a package that does not fit the device is refused with the reason", "
         {"counter too old",
          [](link::Identity& d, const Manifest& m) { d.security_counter_floor = m.security_counter + 1; },
          ErrorCode::security_counter_too_old},
+        {"an authorised downgrade that does not reach so high",
+         [](link::Identity& d, const Manifest& m) { d.security_counter_floor = m.security_counter + 11; },
+         ErrorCode::security_counter_too_old},
+        {"signed with another key than the device's current one",
+         [](link::Identity& d, const Manifest&) { d.key_current.fill(7); }, ErrorCode::key_unknown},
         {"image too large",
          [](link::Identity& d, const Manifest& m) { d.image_bytes_max = m.image_size_bytes - 1; },
          ErrorCode::image_too_large},
@@ -302,4 +308,41 @@ TEST_CASE("an authorised downgrade is offered to the floors it names, not to hig
     const auto refused = candidates_for(package, device, false);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == ErrorCode::security_counter_too_old);
+}
+
+TEST_CASE("a package of the device's current key passes", "[package][envelope]") {
+    Package package = choice();
+    Entry& entry = package.entries[0];
+    link::Identity device = device_for(entry);
+    device.key_current = entry.manifest.key_id;
+    CHECK(candidates_for(package, device));
+}
+
+TEST_CASE("a device is given the key rotations it has not taken, in order", "[package][envelope]") {
+    Package package = choice();
+    for (std::uint16_t generation = 2; generation <= 4; ++generation) {
+        RotationRecord record;
+        record.generation = generation;
+        const Bytes key(256, 0x81);
+        record.algorithm = SignatureAlgorithm::rsa_2048_pkcs1_sha256;
+        record.next_key = key;
+        Bytes bytes(kRotationBytesMax);
+        const std::size_t size = encode_rotation(record, 64, bytes);
+        REQUIRE(size != 0);
+        bytes.resize(size + 64);
+        package.rotations.push_back(bytes);
+    }
+    link::Identity device = device_for(package.entries[0]);
+    device.key_current = package.entries[0].manifest.key_id;
+    const std::pair<std::uint16_t, std::size_t> rows[] = {{0, 3}, {1, 3}, {2, 2}, {3, 1}, {4, 0}, {8, 0}};
+    for (const auto& [generation, count] : rows) {
+        INFO(generation);
+        device.key_generation = generation;
+        const std::vector<Bytes> missing = rotations_for(package, device);
+        REQUIRE(missing.size() == count);
+        CHECK(std::equal(missing.rbegin(), missing.rend(), package.rotations.rbegin()));
+    }
+    device.key_generation = 0;
+    device.key_current = {};
+    CHECK(rotations_for(package, device).empty());
 }
