@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 MAGIC = b"MCUP\r\n\x1a\n"
-RAW, LZMA, LZMA_THUMB = 1, 2, 3
+RAW, LZMA, LZMA_THUMB, HDIFFSF20, HDIFF13, RELOCATED = 1, 2, 3, 4, 5, 6
 
 
 def key_id(private_key):
@@ -53,3 +53,13 @@ def signed_package(image, version, hardware, key, kind=RAW, payload=None, memory
     payload = image if payload is None else payload
     signed = manifest(image, version, hardware, key, [payload_entry(kind, payload, memory)], **fields)
     return package(signed, sign_p256(key, signed), [payload])
+
+
+def delta_package(image, version, hardware, key, deltas, full=True, memory=48 * 1024, **fields):
+    """`deltas`: (kind, delta bytes, base image), listed in this order before the raw image. Nothing looks whether the deltas
+    are any good, or made from these bases."""
+    payloads = [delta for _, delta, _ in deltas] + ([image] if full else [])
+    entries = [payload_entry(kind, delta, memory, len(base), hashlib.sha256(base).digest()) for kind, delta, base in deltas]
+    entries += [payload_entry(RAW, image, 512)] if full else []
+    signed = manifest(image, version, hardware, key, entries, **fields)
+    return package(signed, sign_p256(key, signed), payloads)

@@ -4,6 +4,7 @@ Every sentence printed after a step is checked first; the first thing that is no
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import signal
@@ -74,24 +75,42 @@ def kill_and_restart(plant, why):
     say("  … mcuotad started again")
 
 
+def make_updates(plant):
+    """The package of each board: pump-1 gets the full image, pump-2 one that also holds the difference to version 1.0.0."""
+    files = {"pump-1": plant.package("pump-2.0.0-full.mcup", firmware("demo-v2.bin"), "2.0.0"),
+             "pump-2": plant.package("pump-2.0.0.mcup", firmware("demo-v2.bin"), "2.0.0", base=f"{firmware('demo-v1.bin')}@1.0.0")}
+    say(plant.tool_text("mcuota-pack", "inspect", files["pump-2"]))
+    for file in files.values():
+        plant.web.put(file.name, file.read_bytes())
+    return files
+
+
+def tell_payloads(jobs):
+    """Which payload each board was given: one the full image, one the difference."""
+    full, delta = (of(jobs, name, "2.0.0")["payload"] for name in BOARDS)
+    check(full["kind"] in ("raw", "lzma", "lzma-thumb"),
+          f"pump-1 got the full image: {full['kind']}, {full['bytes']} bytes of payload")
+    check(delta["kind"] in ("relocated", "hdiffsf20", "hdiff13") and delta["bytes"] < full["bytes"],
+          f"pump-2 got the difference to what it ran: {delta['kind']}, {delta['bytes']} bytes of payload "
+          f"({100 * delta['bytes'] / full['bytes']:.1f} % of the full one)")
+
+
 def update(plant):
-    head(3, "The cloud offers version 2.0.0 to both; the daemon is killed twice on the way")
-    v2 = plant.package("pump-2.0.0.mcup", firmware("demo-v2.bin"), "2.0.0")
-    data = v2.read_bytes()
-    plant.web.put("pump-2.0.0.mcup", data)
-    for name in BOARDS:
-        plant.cloud.offer(plant.device(name), plant.web.sign("pump-2.0.0.mcup", valid_s=3, place="slow"), "2.0.0", data)
+    head(3, "The cloud offers version 2.0.0, full to pump-1, differential to pump-2; the daemon is killed twice on the way")
+    files = make_updates(plant)
+    for name, file in files.items():
+        plant.cloud.offer(plant.device(name), plant.web.sign(file.name, valid_s=3, place="slow"), "2.0.0", file.read_bytes())
     signed_at = time.monotonic()
     watch = Watch(plant)
     try:
         watch.wait(lambda jobs: all(of(jobs, n, "2.0.0") and of(jobs, n, "2.0.0")["state"] == "downloading" and
-                                    (of(jobs, n, "2.0.0")["progress"]["bytes"] or 0) > len(data) // 4 for n in BOARDS),
+                                    (of(jobs, n, "2.0.0")["progress"]["bytes"] or 0) > files[n].stat().st_size // 4 for n in BOARDS),
                    20, "a quarter downloaded")
         watch.break_line()
         kill_and_restart(plant, "in the middle of the downloads")
         # The first addresses have expired meanwhile, as object stores' addresses do: fresh ones wait at the cloud.
-        for name in BOARDS:
-            plant.cloud.offers[(*plant.device(name), "")]["url"] = plant.web.sign("pump-2.0.0.mcup", place="slow")
+        for name, file in files.items():
+            plant.cloud.offers[(*plant.device(name), "")]["url"] = plant.web.sign(file.name, place="slow")
         watch.wait(lambda jobs: any((j := of(jobs, n, "2.0.0")) and j["state"] == "sending" and j["device"] == "pump-1" and
                                     15 <= percent_in_step(j) <= 90 for n in BOARDS), 60, "pump-1 in the middle of its transfer")
         held = of(watch.jobs, "pump-1", "2.0.0")["progress"]["bytes"]
@@ -112,6 +131,7 @@ def update(plant):
         check(True, f"{len(refused)} expired address(es) were refused (403) and fresh ones asked for at the cloud")
     check(first["state"] != "sending" or resumed_bytes * 4 >= held * 3 or resumed_bytes >= 4096,
           f"the transfer to pump-1 went on where the board proved to be ({resumed_bytes} bytes), not at 0")
+    tell_payloads(watch.jobs)
     for name in BOARDS:
         job = of(watch.jobs, name, "2.0.0")
         check(job["state"] == "succeeded", f"{name}: job {job['id']} succeeded")
@@ -147,11 +167,13 @@ def look(plant):
     head(5, "What the gateway says (mcuota status) and what the boards say themselves (mcuota-flash info)")
     say(plant.daemon.cli("status", check=True).stdout)
     check(plant.daemon.stop() == 0, "mcuotad ended cleanly on SIGTERM")
-    for name in BOARDS:
+    for name, how in zip(BOARDS, ("full", "differential")):
         info = plant.info(name)
         say(f"  {name}: " + json.dumps(info["running"]))
-        check(info["running"]["version"] == "2.0.0" and info["running"]["state"] == "confirmed",
-              f"{name}: says it runs 2.0.0, confirmed")
+        wanted = hashlib.sha256(firmware("demo-v2.bin").read_bytes()).hexdigest()
+        check(info["running"]["version"] == "2.0.0" and info["running"]["state"] == "confirmed" and
+              info["running"]["sha256"] == wanted,
+              f"{name}: says it runs 2.0.0, confirmed, with the SHA-256 of demo-v2.bin, after the {how} update")
 
 
 def main():
