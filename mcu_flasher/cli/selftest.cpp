@@ -66,6 +66,7 @@ asio::awaitable<Result<void>> test(flasher::Flasher& device, Common& common, std
     if (!report) {
         Error error = std::move(report).error();
         if (error.device_status == static_cast<std::uint16_t>(Status::unknown_request)) {
+            error.code = ErrorCode::device_refused;
             error.what = "this loader was built without the self test";
             error.next = "load the one that has it (firmware/loader-selftest.elf), see docs/porting.md";
         } else if (error.code != ErrorCode::cancelled) {
