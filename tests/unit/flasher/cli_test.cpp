@@ -80,6 +80,7 @@ struct Bench {
         std::ofstream{file, std::ios::binary}.write(reinterpret_cast<const char*>(bytes->data()),
                                                     static_cast<std::streamsize>(bytes->size()));
         if (adopt) new_image = sha256(image);
+        device.target.identity_now.key_current = built.entries.front().manifest.key_id;
         return file;
     }
 
@@ -230,7 +231,7 @@ TEST_CASE("usage errors are 2, missing files 3, unreachable devices 5", "[flash]
     CHECK(bench.flash("flahs").code == 2);
     CHECK(bench.flash("flahs").err.find(
               "no command \"flahs\"; there are info, push, confirm, rollback, reboot, "
-              "rotate, log") != std::string::npos);
+              "rotate, selftest, log") != std::string::npos);
     CHECK(bench.flash("rotate").code == 2);
     CHECK(bench.flash("rotate /no/such/file.mcuk").code == 3);
     CHECK(bench.flash("push").code == 2);

@@ -4,18 +4,20 @@ _mcuota_pack() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        words="keygen create rotate merge zip extract inspect verify apply diff patch --help --version"
+        words="keygen create rotate merge zip extract inspect verify apply diff patch prove --help --version"
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
         return
     fi
     case $previous in
         --type) mapfile -t COMPREPLY < <(compgen -W "ecdsa-p256 rsa-2048" -- "$current"); return ;;
+        --scenario) mapfile -t COMPREPLY < <(compgen -W "install revert hang rollback journal" -- "$current"); return ;;
+        --part) mapfile -t COMPREPLY < <(compgen -W "1MB 1MB-dual 2MB" -- "$current"); return ;;
         --format) mapfile -t COMPREPLY < <(compgen -W "mcuota hdiffsf20 hdiff13" -- "$current"); return ;;
-        --key|--from|--next|--pubkey|--public|--header|--image|--base|--rotation|--out)
+        --key|--from|--next|--pubkey|--public|--header|--image|--base|--rotation|--out|--loader|--board)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --version|--hardware|--security-counter|--allow-downgrade-from|--requires|--load-address|--memory|--generation|--pkcs11)
+        --version|--hardware|--security-counter|--allow-downgrade-from|--requires|--load-address|--memory|--generation|--pkcs11|--cuts|--depth|--seed|--jobs|--payload|--only)
             return ;;
     esac
     case $command in
@@ -30,6 +32,9 @@ _mcuota_pack() {
         apply) words="--base --out --hardware" ;;
         diff) words="--format --load-address --memory --prefix --key" ;;
         patch) words="" ;;
+        prove)
+            words="--base --cuts --depth --seed --jobs --scenario --pubkey --hardware --payload --part --only --loader
+                   --board --executes" ;;
         *) return ;;
     esac
     if [[ $current == -* ]]; then
