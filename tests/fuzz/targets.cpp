@@ -1,3 +1,4 @@
+// The list of all fuzz targets; what they do: formats.cpp, link.cpp, payloads.cpp.
 #include "tests/fuzz/targets.hpp"
 
 #include <algorithm>

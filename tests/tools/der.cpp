@@ -1,3 +1,4 @@
+// Strict DER of the keys and ECDSA signatures in public test vectors.
 #include "tests/tools/der.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reads the head of an .lzma file and hands its stream to the loader's decoder.
 #include "tests/tools/lzma_file.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Answers one line of a signature test suite with the loader's verification.
 #include "tests/tools/vector_line.hpp"
 
 #include <boost/json.hpp>

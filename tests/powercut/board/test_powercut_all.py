@@ -1,4 +1,4 @@
-"""Every single cut of every kind of job: the small pair completely, the demo pair with its agent executed."""
+"""Every single cut of every kind of job with the small pair; a sample of the demo pair with its agent executed."""
 
 import os
 import unittest
