@@ -147,7 +147,8 @@ void BenchDevice::advance_journal(std::uint32_t slot) {
     for (unsigned guard = 0; guard < 200; ++guard) {
         const auto record = journal();
         if (!record) return;
-        const std::uint32_t at = record->address % config_.journal.sector_bytes / kRecordBytes;
+        const auto at =
+            static_cast<std::uint32_t>(record->address % config_.journal.sector_bytes / kRecordBytes);
         if (at == slot) return;
         for (const JournalStep& step : repetition(nor_, config_.journal, *record)) {
             // Nothing observes this: the bytes go straight into the memory.
