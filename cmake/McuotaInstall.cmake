@@ -21,6 +21,9 @@ install(FILES systemd/mcuota.modules-load.conf DESTINATION lib/modules-load.d RE
 if(MCUOTA_BOARD)
     install(TARGETS mcuota-board RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     install(FILES virtual_board/mcuota-board.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    install(FILES virtual_board/completions/mcuota-board.bash
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME mcuota-board)
+    install(FILES virtual_board/completions/_mcuota-board DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
 endif()
 if(TARGET firmware)
     # What mcuota-pack prove proves with; its key table is replaced for each proof.

@@ -77,6 +77,8 @@ void Board::build_models() {
         std::make_unique<FlashController>(clock_, geometry_, flash_bytes_, random_, std::move(flash_hooks));
     nor_ = std::make_unique<W25q>(clock_, nor_bytes_, random_, note_hook);
     nor_->set_gate(gate);
+    flash_->set_faults(&faults_);
+    nor_->set_faults(&faults_);
     for (char port = 'A'; port <= 'K'; ++port)
         gpios_.push_back(
             std::make_unique<Gpio>(port, port == 'F' ? std::function<void()>([this] { outputs_changed(); })

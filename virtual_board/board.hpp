@@ -15,6 +15,7 @@
 #include "virtual_board/bus.hpp"
 #include "virtual_board/clock.hpp"
 #include "virtual_board/cpu.hpp"
+#include "virtual_board/faults.hpp"
 #include "virtual_board/models/dma.hpp"
 #include "virtual_board/models/flash_controller.hpp"
 #include "virtual_board/models/gpio.hpp"
@@ -94,6 +95,9 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] std::uint8_t* memory(std::uint32_t address, std::uint32_t size_bytes) {
         return cpu_ ? cpu_->memory(address, size_bytes, false) : nullptr;
     }
+    /// What is broken in its memories.
+    [[nodiscard]] Faults& faults() noexcept { return faults_; }
+    [[nodiscard]] const Faults& faults() const noexcept { return faults_; }
     /// Pulls the watchdog's way to reset: what a program that hangs would meet.
     void bite() { request_reset(ResetCause::iwdg); }
     /// The NOR, for who stands in for a program the board does not run.
@@ -206,6 +210,7 @@ class Board final : private CpuBus, private DmaPort {
     BoardHooks hooks_;
     Clock clock_;
     Random random_;
+    Faults faults_;
     FlashGeometry geometry_;
     std::span<std::uint8_t> flash_bytes_;
     std::span<std::uint8_t> nor_bytes_;

@@ -105,6 +105,7 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     int boot0 = 0;
     std::string cut_at, cut_time, brown_out_max = "30ms";
     bool no_vbat = false;
+    std::vector<std::string> faults;
     run->add_option("--flash", options.flash, "Image of the internal flash; created erased when missing")
         ->required();
     run->add_option("--nor", options.nor, "Image of the SPI NOR flash; created erased when missing")
@@ -167,6 +168,11 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
                     "After the planned cut this many more, each a random short time after power returned")
         ->check(CLI::Range(0u, 1'000'000u));
     run->add_option("--brown-out-max", brown_out_max, "Longest of these times (default 30ms)");
+    run->add_option("--fault", faults,
+                    "Something broken (repeatable): flash-program:ADDRESS (a word), flash-erase:SECTOR, "
+                    "nor-id:HEX, nor-busy:N (after N more programs and erases), "
+                    "nor-read:ADDRESS[:MASK][:once|always], nor-worn:ADDRESS (4 KiB)")
+        ->allow_extra_args(false);
     run->add_option("--boot0", boot0,
                     "Level of the BOOT0 pin; only 0 works, the ROM bootloader is not modelled")
         ->check(CLI::Range(0, 1));
@@ -205,6 +211,12 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
         Outcome<Time> time = parse_time(cut_time);
         if (!time) return usage(time.failure());
         options.runner.cut.plan = {CutPlan::Unit::time, *time, CutMoment::inside};
+    }
+    const FlashGeometry geometry(options.board.part);
+    for (const std::string& text : faults) {
+        Outcome<Fault> fault = parse_fault(text, geometry, options.nor_part);
+        if (!fault) return usage(fault.failure());
+        options.faults.push_back(std::move(*fault));
     }
     Outcome<Time> longest = parse_time(brown_out_max);
     if (!longest) return usage(longest.failure());

@@ -20,6 +20,7 @@ struct Options {
     std::string flash, nor, backup;
     std::uint32_t nor_part{W25q::kSizeBytes};  ///< bytes: they make the part
     std::vector<std::string> load;
+    std::vector<Fault> faults;
     std::string uart, control, trace;
     bool json{false};
 };

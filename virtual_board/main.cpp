@@ -112,6 +112,8 @@ int run(const Options& options) {
         };
     Board board(options.board, flash->bytes(), nor->bytes(), backup, std::move(hooks));
     board_in_hooks = &board;
+    for (const Fault& fault : options.faults)
+        board.faults().add(fault);
     Runner runner(board, uart.get(), options.runner);
     runner_in_hooks = &runner;
     if (!options.control.empty()) {

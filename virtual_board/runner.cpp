@@ -191,12 +191,25 @@ std::string Runner::command(std::string_view line) {
         return done();
     if (line == "boot0 0") return done();
     if (line == "boot0 1") return refuse("the ROM bootloader is not modelled: BOOT0 stays 0");
+    constexpr std::string_view kFault = "fault ";
+    if (line == "fault none") {
+        board_.faults().clear();
+        return done();
+    }
+    if (line.substr(0, kFault.size()) == kFault) {
+        Outcome<Fault> fault = parse_fault(std::string(line.substr(kFault.size())), board_.geometry(),
+                                           board_.nor().size_bytes());
+        if (!fault) return refuse(fault.failure().what + "; " + fault.failure().next);
+        board_.faults().add(std::move(*fault));
+        return done();
+    }
     if (line == "status") return status();
     if (line == "quit") {
         quit_ = true;
         return done();
     }
-    return refuse("unknown command; there are: reset, power off|on|cycle, boot0 0|1, status, quit");
+    return refuse(
+        "unknown command; there are: reset, power off|on|cycle, boot0 0|1, fault SPEC|none, status, quit");
 }
 
 std::string Runner::status() const {
@@ -258,6 +271,8 @@ std::string Runner::status() const {
         .number("flash_programs", board_.flash().words_programmed())
         .raw("nor", nor_json.str())
         .raw("uart", uart_json.str())
+        .number("faults", board_.faults().list().size())
+        .number("fault_hits", board_.faults().hits())
         .str();
 }
 

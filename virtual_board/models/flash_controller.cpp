@@ -195,26 +195,43 @@ void FlashController::advance() {
     if (!operation_ || clock_.now() < operation_->end) return;
     const Operation operation = *operation_;
     operation_.reset();
-    std::uint8_t* at = array_.data() + (operation.begin - kFlashBase);
-    if (operation.erase) {
-        std::fill(at, array_.data() + (operation.end_address - kFlashBase), std::uint8_t{0xFF});
-        torn_.erased(operation.begin - kFlashBase, operation.end_address - operation.begin);
-        for (const Sector& sector : geometry_.sectors())
-            if (sector.begin >= operation.begin && sector.end() <= operation.end_address)
-                ++erases_[sector.number];
-        if (hooks_.note) hooks_.note("flash: erase ends", operation.begin);
-    } else {
-        std::array<std::uint8_t, 4> value{};
-        for (unsigned i = 0; i < operation.size_bytes; ++i) {
-            value[i] = static_cast<std::uint8_t>(operation.value >> (8 * i));
-            at[i] &= value[i];  // bits only go 1 -> 0
-        }
-        torn_.programmed(operation.begin - kFlashBase, std::span{value}.first(operation.size_bytes));
-        ++programs_;
-    }
+    if (operation.erase)
+        finish_erase(operation);
+    else
+        finish_program(operation);
     cr_ &= ~kStrt;
     if (cr_ & kEopie) sr_ |= kEop;
     changed(operation.begin, operation.end_address);
+}
+
+void FlashController::finish_erase(const Operation& operation) {
+    for (const Sector& sector : geometry_.sectors()) {
+        if (sector.begin < operation.begin || sector.end() > operation.end_address) continue;
+        ++erases_[sector.number];
+        // Worn cells raise no error flag: only reading back tells.
+        if (faults_ != nullptr && faults_->flash_erase_fails(sector.number)) {
+            if (hooks_.note) hooks_.note("flash: fault: the sector keeps what it holds", sector.begin);
+            continue;
+        }
+        std::fill_n(array_.begin() + (sector.begin - kFlashBase), sector.size_bytes, std::uint8_t{0xFF});
+        torn_.erased(sector.begin - kFlashBase, sector.size_bytes);
+    }
+    if (hooks_.note) hooks_.note("flash: erase ends", operation.begin);
+}
+
+void FlashController::finish_program(const Operation& operation) {
+    ++programs_;
+    if (faults_ != nullptr && faults_->flash_program_fails(operation.begin)) {
+        if (hooks_.note) hooks_.note("flash: fault: the word keeps what it holds", operation.begin);
+        return;
+    }
+    std::uint8_t* at = array_.data() + (operation.begin - kFlashBase);
+    std::array<std::uint8_t, 4> value{};
+    for (unsigned i = 0; i < operation.size_bytes; ++i) {
+        value[i] = static_cast<std::uint8_t>(operation.value >> (8 * i));
+        at[i] &= value[i];  // bits only go 1 -> 0
+    }
+    torn_.programmed(operation.begin - kFlashBase, std::span{value}.first(operation.size_bytes));
 }
 
 void FlashController::tear() {

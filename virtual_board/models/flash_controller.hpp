@@ -11,6 +11,7 @@
 
 #include "virtual_board/clock.hpp"
 #include "virtual_board/device.hpp"
+#include "virtual_board/faults.hpp"
 #include "virtual_board/models/flash_geometry.hpp"
 #include "virtual_board/models/torn_cells.hpp"
 #include "virtual_board/power.hpp"
@@ -69,6 +70,8 @@ class FlashController final : public Device {
     void power_cut();
     /// The chip starts (power-up or reset): cells torn before read anew.
     void started();
+    /// What is broken; it outlives the model. Without it all is well.
+    void set_faults(Faults* faults) noexcept { faults_ = faults; }
     /// How an operation is torn from now on.
     void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
     /// No cell is unsteady.
@@ -93,6 +96,8 @@ class FlashController final : public Device {
     void start_erase();
     void fail(std::uint32_t flag, const char* what, std::uint32_t address);
     [[nodiscard]] bool write_protected(const Sector& sector) const noexcept;
+    void finish_erase(const Operation& operation);
+    void finish_program(const Operation& operation);
     void tear();
     [[nodiscard]] bool begin(const Operation& operation);
     void changed(std::uint32_t begin, std::uint32_t end);
@@ -103,6 +108,7 @@ class FlashController final : public Device {
     TornCells torn_;
     Tear tear_kind_{Tear::mixed};
     Hooks hooks_;
+    Faults* faults_{nullptr};
     std::uint32_t acr_{0}, sr_{0}, cr_{kLock}, optcr_{0}, optcr1_{0};
     int key_step_{0};
     bool key_locked_out_{false};

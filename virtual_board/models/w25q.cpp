@@ -141,9 +141,10 @@ std::uint8_t W25q::respond(std::uint8_t in) {
         case kReadStatus3:
             return sr3_;
         case kJedecId: {
-            const std::array<std::uint8_t, 3> id{0xEF, 0x40,
-                                                 large() ? std::uint8_t{0x19} : std::uint8_t{0x18}};
-            return received_ <= 3 ? id[received_ - 1] : 0xFF;
+            if (received_ > 3) return 0xFF;
+            std::uint32_t id = large() ? 0xEF4019 : 0xEF4018;
+            if (faults_ != nullptr) id = faults_->nor_id().value_or(id);
+            return static_cast<std::uint8_t>(id >> 8 * (3 - received_));
         }
         case kManufacturerId:
             if (received_ <= 3) return take_address(), 0xFF;
@@ -159,7 +160,8 @@ std::uint8_t W25q::respond(std::uint8_t in) {
             const std::uint32_t header = command_ == kRead ? address_bytes : address_bytes + 1;
             if (received_ <= address_bytes) return take_address(), 0xFF;
             if (received_ <= header) return 0xFF;
-            const std::uint8_t out = array_[address_];
+            std::uint8_t out = array_[address_];
+            if (faults_ != nullptr && !faults_->empty()) out = faults_->nor_read(address_, out);
             address_ = (address_ + 1) & (array_bytes() - 1);
             ++counters_.bytes_read;
             return out;
@@ -325,6 +327,10 @@ void W25q::start(Operation operation) {
     const auto kind = operation.kind == Kind::program ? OperationKind::nor_program : OperationKind::nor_erase;
     if (lasting && gate_ && !gate_(kind, operation.begin, operation.size_bytes, operation.end - clock_.now()))
         return;
+    if (lasting && faults_ != nullptr && faults_->nor_hangs()) {
+        if (note_) note_("nor: fault: this operation never ends", operation.begin);
+        return;
+    }
     operation_ = operation;
     if (!note_) return;
     if (operation.kind == Kind::program) note_("nor: page program begins", operation.begin);
@@ -376,15 +382,27 @@ void W25q::advance() {
     commit(operation);
 }
 
+bool W25q::worn(std::uint32_t address) {
+    const bool worn = faults_ != nullptr && faults_->nor_worn(address);
+    if (worn && note_) note_("nor: fault: the cells keep what they hold", address);
+    return worn;
+}
+
 void W25q::commit(const Operation& operation) {
     if (operation.kind == Kind::program) {
+        ++counters_.page_programs;
+        if (worn(operation.begin)) return;
         for (std::uint32_t i = 0; i < operation.size_bytes; ++i)
             array_[operation.begin + i] &= page_operation_[i];
         torn_.programmed(operation.begin, page_operation_);
-        ++counters_.page_programs;
     } else if (operation.kind == Kind::erase) {
-        std::fill_n(array_.begin() + operation.begin, operation.size_bytes, std::uint8_t{0xFF});
-        torn_.erased(operation.begin, operation.size_bytes);
+        for (std::uint32_t at = operation.begin; at < operation.begin + operation.size_bytes;
+             at += kSectorBytes) {
+            ++erases_[at / kSectorBytes];
+            if (worn(at)) continue;
+            std::fill_n(array_.begin() + at, kSectorBytes, std::uint8_t{0xFF});
+            torn_.erased(at, kSectorBytes);
+        }
         switch (operation.size_bytes) {
             case kSectorBytes:
                 ++counters_.erases_4k;
@@ -399,8 +417,6 @@ void W25q::commit(const Operation& operation) {
                 ++counters_.chip_erases;
                 break;
         }
-        for (std::uint32_t at = 0; at < operation.size_bytes; at += kSectorBytes)
-            ++erases_[(operation.begin + at) / kSectorBytes];
     }
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "virtual_board/clock.hpp"
+#include "virtual_board/faults.hpp"
 #include "virtual_board/models/torn_cells.hpp"
 #include "virtual_board/power.hpp"
 #include "virtual_board/random.hpp"
@@ -55,11 +56,17 @@ class W25q {
     /// A page program (inside one page) or a 4 KiB erase begun by someone who is not modelled byte by byte.
     void begin_program(std::uint32_t address, std::span<const std::uint8_t> bytes);
     void begin_erase_4k(std::uint32_t address);
+    /// What is broken; it outlives the model. Without it all is well.
+    void set_faults(Faults* faults) noexcept { faults_ = faults; }
     /// How an operation is torn from now on.
     void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
     /// No cell is unsteady.
     [[nodiscard]] bool settled() const noexcept { return torn_.settled(); }
-    [[nodiscard]] bool busy() const noexcept { return operation_.has_value(); }
+    [[nodiscard]] bool busy() const noexcept {
+        return operation_.has_value() || (faults_ != nullptr && faults_->nor_hung());
+    }
+    /// Of the part.
+    [[nodiscard]] std::uint32_t size_bytes() const noexcept { return array_bytes(); }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
     /// Erases per 4 KiB sector since the program started (a block erase counts on each of its sectors).
     [[nodiscard]] const std::map<std::uint32_t, std::uint64_t>& erases() const noexcept { return erases_; }
@@ -83,6 +90,7 @@ class W25q {
     void start_erase(std::uint32_t size_bytes, Time duration);
     void start(Operation operation);
     void refuse(const char* what);
+    [[nodiscard]] bool worn(std::uint32_t address);
     void commit(const Operation& operation);
     void tear(const Operation& operation);
     [[nodiscard]] std::uint8_t status1() const noexcept;
@@ -93,6 +101,7 @@ class W25q {
     TornCells torn_;
     Tear tear_kind_{Tear::mixed};
     OperationGate gate_;
+    Faults* faults_{nullptr};
     std::function<void(const char*, std::uint32_t)> note_;
     bool selected_{false};
     bool powered_down_{false};

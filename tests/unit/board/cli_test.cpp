@@ -90,19 +90,29 @@ TEST_CASE("every option reaches its place", "[board][cli]") {
 }
 
 TEST_CASE("wrong command lines are usage errors", "[board][cli]") {
-    const std::vector<const char*> extra =
-        GENERATE(std::vector<const char*>{"--boot0", "1"}, std::vector<const char*>{"--boot0", "2"},
-                 std::vector<const char*>{"--part", "4MB"}, std::vector<const char*>{"--speed", "warp"},
-                 std::vector<const char*>{"--cpi", "0.5"}, std::vector<const char*>{"--cpi", "fast"},
-                 std::vector<const char*>{"--chip-id", "12"},
-                 std::vector<const char*>{"--chip-id", "zz112233445566778899aabb"},
-                 std::vector<const char*>{"--lsi", "1000"}, std::vector<const char*>{"--idle-rate", "0"},
-                 std::vector<const char*>{"--no-such-option"});
+    const std::vector<const char*> extra = GENERATE(
+        std::vector<const char*>{"--boot0", "1"}, std::vector<const char*>{"--boot0", "2"},
+        std::vector<const char*>{"--part", "4MB"}, std::vector<const char*>{"--speed", "warp"},
+        std::vector<const char*>{"--cpi", "0.5"}, std::vector<const char*>{"--cpi", "fast"},
+        std::vector<const char*>{"--chip-id", "12"},
+        std::vector<const char*>{"--chip-id", "zz112233445566778899aabb"},
+        std::vector<const char*>{"--lsi", "1000"}, std::vector<const char*>{"--idle-rate", "0"},
+        std::vector<const char*>{"--fault", "nor-busy:soon"},
+        std::vector<const char*>{"--fault", "flash-erase:12"}, std::vector<const char*>{"--no-such-option"});
     std::vector<const char*> argv{"mcuota-board", "run", "--flash", "f", "--nor", "n"};
     argv.insert(argv.end(), extra.begin(), extra.end());
     const ParsedCommand command = parse_command_line(static_cast<int>(argv.size()), argv.data());
     CHECK_FALSE(command.options);
     CHECK(command.exit_code == 2);
+}
+
+TEST_CASE("faults may be several, and are looked up on the part that is fitted", "[board][cli]") {
+    const ParsedCommand command = parse({"run", "--flash", "f", "--nor", "n", "--fault", "flash-erase:20",
+                                         "--fault", "nor-busy:3", "--part", "2MB"});
+    REQUIRE(command.options);
+    REQUIRE(command.options->faults.size() == 2);
+    CHECK(command.options->faults[0].at == 20);
+    CHECK(command.options->faults[1].kind == Fault::Kind::nor_busy);
 }
 
 TEST_CASE("missing parts are usage errors, help is not", "[board][cli]") {

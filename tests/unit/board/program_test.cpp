@@ -294,6 +294,12 @@ TEST_CASE("the control socket resets, cuts power, reports and quits", "[board][p
     CHECK(board.expect("\"cause\":\"power\""));
     CHECK(ask("boot0 0") == ok);
     CHECK(ask("boot0 1").find("\"ok\":false") != std::string::npos);
+    CHECK(ask("fault nor-busy:2") == ok);
+    CHECK(ask("fault flash-erase:5") == ok);
+    CHECK(ask("status").find("\"faults\":2,\"fault_hits\":0") != std::string::npos);
+    CHECK(ask("fault nor-busy").find("nor-busy:N") != std::string::npos);
+    CHECK(ask("fault none") == ok);
+    CHECK(ask("status").find("\"faults\":0") != std::string::npos);
     CHECK(ask("dance").find("unknown command") != std::string::npos);
     CHECK(ask("quit") == ok);
     CHECK(board.wait() == 0);
