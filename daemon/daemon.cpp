@@ -90,6 +90,10 @@ class FlasherPort final : public job::DevicePort {
                                                             flasher::ProgressFn progress) override {
         return flasher_.install(token, std::move(progress));
     }
+    asio::awaitable<Result<flasher::InstallReport>> rollback(std::uint64_t token,
+                                                             flasher::ProgressFn progress) override {
+        return flasher_.rollback(token, std::move(progress));
+    }
     asio::awaitable<Result<flasher::InstallReport>> follow(std::uint64_t token,
                                                            flasher::ProgressFn progress) override {
         return flasher_.follow(token, std::move(progress));

@@ -47,6 +47,12 @@ enum class SourceKind : std::uint8_t { cloud = 0, local = 1 };
 /// "cloud", "local".
 [[nodiscard]] std::string_view to_string(SourceKind kind) noexcept;
 
+/// What a job is to bring about.
+enum class JobGoal : std::uint8_t {
+    install = 0,   ///< the image of a package runs
+    rollback = 1,  ///< the image the device keeps as its backup runs again
+};
+
 /// One job: what a cloud or person asked for one device.
 struct JobRecord {
     std::int64_t id{0};
@@ -56,6 +62,7 @@ struct JobRecord {
     SourceKind source_kind{SourceKind::cloud};
     std::string provider;    ///< name of the [[cloud]] entry, or the person's account name
     std::string request_id;  ///< the cloud's id of its push; empty for local jobs
+    JobGoal goal{JobGoal::install};
     JobState state{JobState::queued};
     JobState resume_state{JobState::queued};  ///< only in waiting
     WaitReason wait_reason{WaitReason::none};

@@ -69,7 +69,8 @@ CREATE TABLE jobs (
     finished_at_ms      INTEGER,
     payload_index       INTEGER NOT NULL DEFAULT -1,   -- payload of the package the device holds; -1: none yet
     payloads_refused    INTEGER NOT NULL DEFAULT 0,    -- bit n: the device refused payload n
-    percent             INTEGER NOT NULL DEFAULT 0     -- how far it had come when this was last written
+    percent             INTEGER NOT NULL DEFAULT 0,    -- how far it had come when this was last written
+    goal                INTEGER NOT NULL DEFAULT 0     -- 0 install, 1 rollback
 ) STRICT;
 CREATE INDEX jobs_by_device ON jobs (device, id);
 CREATE INDEX jobs_by_state ON jobs (state, id);
@@ -127,7 +128,7 @@ CREATE TABLE audit (
     at_ms  INTEGER NOT NULL,
     who    TEXT    NOT NULL,                           -- account name, or the cloud's name
     uid    INTEGER,                                    -- NULL: not a local account
-    action TEXT    NOT NULL,                           -- install, cancel, retry, offer, replace, fall_back
+    action TEXT    NOT NULL,                           -- install, rollback, cancel, retry, offer, replace, fall_back
     device TEXT    NOT NULL,
     job    INTEGER,
     detail TEXT    NOT NULL

@@ -12,7 +12,7 @@ constexpr const char* kColumns =
     "digest_sign, is_diff, package_sha256, image_sha256, payload_kind, payload_bytes, install_token, "
     "told_percent, "
     "error_code, error_what, error_next, error_device_status, created_at_ms, updated_at_ms, finished_at_ms, "
-    "payload_index, payloads_refused, percent";
+    "payload_index, payloads_refused, percent, goal";
 constexpr const char* kUnfinished = "state NOT IN (7, 9, 10)";
 static_assert(static_cast<int>(JobState::succeeded) == 7 && static_cast<int>(JobState::failed) == 9 &&
               static_cast<int>(JobState::cancelled) == 10);
@@ -53,6 +53,7 @@ JobRecord read_job(const Row& row) {
     job.payload_index = row.number<std::int32_t>(34);
     job.payloads_refused = row.number<std::uint32_t>(35);
     job.percent = row.number<std::uint8_t>(36);
+    job.goal = row.number<JobGoal>(37);
     return job;
 }
 
@@ -100,10 +101,10 @@ Result<std::int64_t> Store::insert_job(const JobRecord& job, const std::string& 
             "digest_hex, digest_sign, is_diff, package_sha256, image_sha256, payload_kind, payload_bytes, "
             "install_token, told_percent, error_code, error_what, error_next, error_device_status, "
             "created_at_ms, "
-            "updated_at_ms, finished_at_ms, payload_index, payloads_refused, percent) "
+            "updated_at_ms, finished_at_ms, payload_index, payloads_refused, percent, goal) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
             "?, ?, ?, "
-            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job.device, job.hardware, job.module, job.source_kind, job.provider, job.request_id, job.state,
             job.resume_state, job.wait_reason, job.wait_until_ms, job.attempts, job.full_only,
             job.from_version, job.to_version, job.url, job.size_bytes, job.digest_kind, job.digest_hex,
@@ -111,7 +112,7 @@ Result<std::int64_t> Store::insert_job(const JobRecord& job, const std::string& 
             job.payload_bytes, std::bit_cast<std::int64_t>(job.install_token), job.told_percent,
             error_number(error), error ? error->what : std::string(), error ? error->next : std::string(),
             error ? error->device_status : std::uint16_t{0}, now_ms, now_ms, finished_at(job, now_ms),
-            job.payload_index, job.payloads_refused, job.percent);
+            job.payload_index, job.payloads_refused, job.percent, job.goal);
         if (!done) return done;
         id = impl_->database.last_insert_id();
         done = impl_->write_transition(id, std::nullopt, job.state, reason, now_ms);

@@ -152,6 +152,14 @@ boost::asio::awaitable<Reply> retry_reply(Backend& backend, std::int64_t id, std
     co_return job_reply(job);
 }
 
+boost::asio::awaitable<Reply> rollback_reply(Backend& backend, std::string device, std::string body,
+                                             Caller caller) {
+    const auto parsed = parse_body(body, {});
+    if (!parsed) co_return reply_for(parsed.error());
+    const auto job = co_await backend.rollback(std::move(device), std::move(caller));
+    co_return job ? reply(201, to_json_with_transitions(*job)) : reply_for(job.error());
+}
+
 boost::asio::awaitable<Reply> dispatch(Backend& backend, Route route, std::string body, Caller caller) {
     switch (route.action) {
         case Action::status:
@@ -170,6 +178,9 @@ boost::asio::awaitable<Reply> dispatch(Backend& backend, Route route, std::strin
             co_return co_await cancel_reply(backend, route.id, std::move(body), std::move(caller));
         case Action::retry:
             co_return co_await retry_reply(backend, route.id, std::move(body), std::move(caller));
+        case Action::rollback:
+            co_return co_await rollback_reply(backend, std::move(route.name), std::move(body),
+                                              std::move(caller));
         case Action::refresh: {
             const auto device = co_await backend.refresh(std::move(route.name));
             co_return device ? reply(200, to_json(*device)) : reply_for(device.error());

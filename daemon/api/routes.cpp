@@ -17,11 +17,17 @@ struct Row {
     Action action;
 };
 constexpr Row kRows[] = {
-    {"GET", "status", Action::status},       {"GET", "devices", Action::devices},
-    {"GET", "devices/*", Action::device},    {"POST", "devices/*/refresh", Action::refresh},
-    {"GET", "jobs", Action::jobs},           {"POST", "jobs", Action::install},
-    {"GET", "jobs/*", Action::job},          {"POST", "jobs/*/cancel", Action::cancel},
-    {"POST", "jobs/*/retry", Action::retry}, {"POST", "packages", Action::upload},
+    {"GET", "status", Action::status},
+    {"GET", "devices", Action::devices},
+    {"GET", "devices/*", Action::device},
+    {"POST", "devices/*/refresh", Action::refresh},
+    {"POST", "devices/*/rollback", Action::rollback},
+    {"GET", "jobs", Action::jobs},
+    {"POST", "jobs", Action::install},
+    {"GET", "jobs/*", Action::job},
+    {"POST", "jobs/*/cancel", Action::cancel},
+    {"POST", "jobs/*/retry", Action::retry},
+    {"POST", "packages", Action::upload},
     {"GET", "events", Action::events},
 };
 
@@ -137,6 +143,7 @@ bool Route::changes() const noexcept {
         case Action::cancel:
         case Action::retry:
         case Action::upload:
+        case Action::rollback:
         case Action::refresh:
             return true;  // it opens the link of a device
         default:

@@ -14,17 +14,18 @@
 namespace mcuota::api {
 
 enum class Action : std::uint8_t {
-    status,   ///< GET /v1/status
-    devices,  ///< GET /v1/devices
-    device,   ///< GET /v1/devices/{name}
-    refresh,  ///< POST /v1/devices/{name}/refresh
-    jobs,     ///< GET /v1/jobs?state=&device=&since=&limit=
-    job,      ///< GET /v1/jobs/{id}
-    install,  ///< POST /v1/jobs
-    cancel,   ///< POST /v1/jobs/{id}/cancel
-    retry,    ///< POST /v1/jobs/{id}/retry
-    upload,   ///< POST /v1/packages
-    events,   ///< GET /v1/events?job=ID,ID
+    status,    ///< GET /v1/status
+    devices,   ///< GET /v1/devices
+    device,    ///< GET /v1/devices/{name}
+    refresh,   ///< POST /v1/devices/{name}/refresh
+    rollback,  ///< POST /v1/devices/{name}/rollback
+    jobs,      ///< GET /v1/jobs?state=&device=&since=&limit=
+    job,       ///< GET /v1/jobs/{id}
+    install,   ///< POST /v1/jobs
+    cancel,    ///< POST /v1/jobs/{id}/cancel
+    retry,     ///< POST /v1/jobs/{id}/retry
+    upload,    ///< POST /v1/packages
+    events,    ///< GET /v1/events?job=ID,ID
 };
 
 /// A request that makes sense.

@@ -105,6 +105,14 @@ void add_install(CLI::App& app, Options& options) {
     install->add_flag("--no-wait", options.no_wait, "end once the jobs are accepted");
 }
 
+void add_rollback(CLI::App& app, Options& options) {
+    CLI::App* rollback = leaf(app, options, "rollback",
+                              "go back to the image a device keeps as its backup, and wait for the outcome",
+                              Command::rollback, "sudo mcuota rollback pump-3");
+    rollback->add_option("device", options.name, "name of the device")->required()->type_name("DEVICE");
+    rollback->add_flag("--no-wait", options.no_wait, "end once the job is accepted");
+}
+
 void add_rest(CLI::App& app, Options& options) {
     CLI::App* config = group(app, "config", "the gateway's configuration");
     leaf(*config, options, "check", "every problem with file, line, key and the mend", Command::config_check,
@@ -181,6 +189,7 @@ std::unique_ptr<CLI::App> make_command_line(Options& options) {
     add_device(*app, options);
     add_job(*app, options);
     add_install(*app, options);
+    add_rollback(*app, options);
     add_rest(*app, options);
     return app;
 }

@@ -24,6 +24,7 @@ enum class Command : std::uint8_t {
     job_cancel,
     job_retry,
     install,
+    rollback,
     config_check,
     completion,
 };
@@ -34,7 +35,7 @@ struct Options {
     bool json{false};
     std::string socket;  ///< empty: not named
     std::string config;  ///< empty: not named
-    std::string name;    ///< device show|refresh
+    std::string name;    ///< device show|refresh, rollback
     std::int64_t id{0};  ///< job …; 0: none named
     std::string state;   ///< job list: states, separated by commas
     std::string device;

@@ -31,6 +31,7 @@ int run_job_watch(const Context& context, Reader& reader);
 int run_job_cancel(const Context& context, Reader& reader);
 int run_job_retry(const Context& context, Reader& reader);
 int run_install(const Context& context, Reader& reader);
+int run_rollback(const Context& context, Reader& reader);
 int run_config_check(const Context& context);
 int run_completion(const Context& context);
 

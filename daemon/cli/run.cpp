@@ -53,6 +53,8 @@ int dispatch(const Context& context) {
             return run_job_retry(context, reader);
         case Command::install:
             return run_install(context, reader);
+        case Command::rollback:
+            return run_rollback(context, reader);
         default:
             break;
     }

@@ -1,10 +1,12 @@
-// `mcuota job watch` and `mcuota install`: the commands that stay until something has ended.
+// `mcuota job watch`, `mcuota install` and `mcuota rollback`: the commands that stay until something has
+// ended.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdio>
 #include <utility>
 #include <vector>
 
+#include "daemon/api/routes.hpp"
 #include "daemon/api/views.hpp"
 #include "daemon/cli/commands.hpp"
 #include "daemon/cli/json_view.hpp"
@@ -67,8 +69,8 @@ std::string plan_text(const json::value& install, const Style& style, bool dry_r
     return device + ": job " + text(install, {"job"}) + ", " + versions_of(install, style) + payload + "\n";
 }
 
-/// After the jobs were accepted: waits for them and tells how they ended.
-int wait_for(const Context& context, Reader& reader, const json::value& package, const json::value& accepted,
+/// Waits for the jobs and tells how they ended: in words, or with `about` and their last states as JSON.
+int wait_for(const Context& context, Reader& reader, json::object about,
              const std::vector<std::int64_t>& ids) {
     using Form = WatchScreen::Form;
     const Form form = context.options.json ? Form::silent : context.err.terminal ? Form::bars : Form::lines;
@@ -79,10 +81,8 @@ int wait_for(const Context& context, Reader& reader, const json::value& package,
         json::array jobs;
         for (const auto& [id, job] : watched->jobs)
             jobs.push_back(job);
-        print_json(json::object{{"package", package},
-                                {"dry_run", false},
-                                {"installs", at(accepted, {"installs"})},
-                                {"jobs", std::move(jobs)}});
+        about["jobs"] = std::move(jobs);
+        print_json(about);
     } else if (!watched->interrupted) {
         print_outcomes(context, watched->jobs);
     }
@@ -134,15 +134,31 @@ int run_install(const Context& context, Reader& reader) {
         plan += plan_text(install, context.out, dry_run);
     }
     const bool waits = !ids.empty() && !context.options.no_wait;
+    json::object about{
+        {"package", *package}, {"dry_run", dry_run}, {"installs", at(*accepted, {"installs"})}};
     if (!context.options.json) {
         std::fwrite(plan.data(), 1, plan.size(), stdout);
         std::fflush(stdout);
     } else if (!waits) {
-        print_json(json::object{
-            {"package", *package}, {"dry_run", dry_run}, {"installs", at(*accepted, {"installs"})}});
+        print_json(about);
     }
     if (!needed) return exit_code(ErrorCode::nothing_to_do);
-    return waits ? wait_for(context, reader, *package, *accepted, ids) : 0;
+    return waits ? wait_for(context, reader, std::move(about), ids) : 0;
+}
+
+int run_rollback(const Context& context, Reader& reader) {
+    const auto job = reader.client().post(
+        "/v1/devices/" + api::percent_encode(context.options.name) + "/rollback", json::object{});
+    if (!job) return fail(context, job.error());
+    const std::int64_t id = number(*job, {"id"});
+    if (!context.options.json) {
+        std::printf("%s: job %lld, back to %s\n", context.options.name.c_str(), static_cast<long long>(id),
+                    text(*job, {"to_version"}).c_str());
+        std::fflush(stdout);
+    }
+    if (!context.options.no_wait) return wait_for(context, reader, json::object{}, {id});
+    if (context.options.json) print_json(json::object{{"jobs", json::array({*job})}});
+    return 0;
 }
 
 }  // namespace mcuota::cli

@@ -7,6 +7,8 @@ namespace mcuota::job {
 
 bool same_content(const db::JobRecord& a, const db::JobRecord& b) {
     if (a.source_kind != b.source_kind) return false;
+    if (a.goal != b.goal) return false;
+    if (a.goal == db::JobGoal::rollback) return a.image_sha256 == b.image_sha256;
     if (a.source_kind == db::SourceKind::local) return a.package_sha256 == b.package_sha256;
     return a.to_version == b.to_version && a.size_bytes == b.size_bytes && a.digest_kind == b.digest_kind &&
            a.digest_hex == b.digest_hex;

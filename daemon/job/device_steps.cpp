@@ -19,6 +19,8 @@ namespace {
 constexpr unsigned kDownloadShare = 25, kSendFrom = 30, kSendShare = 45, kInstallFrom = 75, kStepShare = 4,
                    kTrial = 97;
 constexpr std::int64_t kLinkWait_ms = 30'000;
+// States of images as devices tell them (docs/link-protocol.md §4, tags 6 and 8).
+constexpr std::uint8_t kImageConfirmed = 1, kBackupValid = 1;
 
 unsigned share(unsigned whole, std::uint64_t part, std::uint64_t total) {
     return total == 0 ? 0 : static_cast<unsigned>(whole * std::min(part, total) / total);
@@ -142,6 +144,14 @@ asio::awaitable<std::optional<Error>> DeviceWorker::open_package() {
     co_return std::nullopt;
 }
 
+// Of an installation or rollback: 0 means none.
+std::uint64_t DeviceWorker::fresh_token() {
+    std::uint64_t token = 0;
+    while (token == 0)
+        token = host_.random();
+    return token;
+}
+
 DeviceWorker::EventOf DeviceWorker::verify() {
     show("verify", 1 + kDownloadShare);
     std::optional<Error> error = co_await open_package();
@@ -175,7 +185,47 @@ asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
     co_return identity;
 }
 
+Result<db::ImageRecord> DeviceWorker::backup() const {
+    if (device_.error) return *device_.error;
+    if (device_.backup.state != kBackupValid)
+        return Error{ErrorCode::not_found, config_.name + " holds no backup image to go back to",
+                     "install the version wanted: mcuota install FILE --device " + config_.name};
+    return device_.backup;
+}
+
+// The image a rollback needs is on the device: what is to be prepared is only to be sure of that.
+DeviceWorker::EventOf DeviceWorker::prepare_rollback() {
+    while (link_busy_)
+        co_await link_free_.wait_for(kLinkWait_ms);
+    const LinkUse use(link_busy_, link_free_);
+    show("connect", kSendFrom);
+    const Result<link::Identity> identity = co_await port_->identify();
+    if (!identity) {
+        remember_failure(identity.error());
+        co_return failed(identity.error());
+    }
+    remember_identity(*identity);
+    if (std::optional<Error> stranger = check_identity(*identity)) co_return failed(std::move(*stranger));
+    if (to_hex(identity->running.sha256) == job_->image_sha256 && identity->running.state == kImageConfirmed)
+        co_return reported(*identity, Status::ok);
+    const Result<db::ImageRecord> image = backup();
+    if (!image) co_return failed(image.error());
+    if (image->sha256 != job_->image_sha256) {
+        Error other{ErrorCode::wrong_state,
+                    "the backup of " + config_.name + " is now " + image->version +
+                        ", not the image this job was asked to go back to",
+                    "look at it, then ask again: mcuota device show " + config_.name};
+        co_return failed(std::move(other));
+    }
+    co_return Event{.kind = EventKind::sent,
+                    .from_version = std::string(identity->running.version.view()),
+                    .payload_kind = "backup",
+                    .payload_bytes = image->bytes,
+                    .token = fresh_token()};
+}
+
 DeviceWorker::EventOf DeviceWorker::send() {
+    if (job_->goal == db::JobGoal::rollback) co_return co_await prepare_rollback();
     std::optional<Error> unusable = co_await open_package();
     if (unusable) co_return failed(std::move(*unusable));
     while (link_busy_)
@@ -203,14 +253,11 @@ DeviceWorker::EventOf DeviceWorker::send() {
     if (!sent && is_already_running(sent.error())) co_return reported(*identity, Status::ok);
     const auto index = static_cast<std::int32_t>(chosen.payload_index);
     if (!sent) co_return refused(std::move(sent).error(), *candidates, index);
-    std::uint64_t token = 0;
-    while (token == 0)
-        token = host_.random();
     co_return Event{.kind = EventKind::sent,
                     .from_version = std::string(identity->running.version.view()),
                     .payload_kind = std::string(package::to_string(chosen.kind)),
                     .payload_bytes = chosen.payload_bytes,
-                    .token = token,
+                    .token = fresh_token(),
                     .payload_index = index,
                     .note = choice_words(*candidates, chosen)};
 }
@@ -261,8 +308,10 @@ DeviceWorker::EventOf DeviceWorker::install(bool only_follow) {
                                              : "restore",
          kInstallFrom);
     const flasher::ProgressFn progress = [this](const flasher::Progress& now) { on_wire(now); };
-    asio::awaitable<Result<flasher::InstallReport>> asked =
-        only_follow ? port_->follow(token, progress) : port_->install(token, progress);
+    asio::awaitable<Result<flasher::InstallReport>> asked = only_follow ? port_->follow(token, progress)
+                                                            : job_->goal == db::JobGoal::rollback
+                                                                ? port_->rollback(token, progress)
+                                                                : port_->install(token, progress);
     Result<flasher::InstallReport> report = co_await std::move(asked);
     if (report) {
         remember_identity(report->identity);
@@ -289,8 +338,8 @@ Event DeviceWorker::reported(const link::Identity& identity, Status status) cons
     event.report = {status, identity.running.state == 1, to_hex(identity.running.sha256),
                     std::string(identity.running.version.view())};
     if (status == Status::ok) return event;
-    Error error =
-        flasher::error_from_status(status, "installing " + job_->to_version + " on " + config_.name);
+    const std::string doing = job_->goal == db::JobGoal::rollback ? "going back to " : "installing ";
+    Error error = flasher::error_from_status(status, doing + job_->to_version + " on " + config_.name);
     error.device_status = static_cast<std::uint16_t>(status);
     const char* states[] = {"no application runs", "runs again", "is on trial", "is damaged"};
     const std::uint8_t state = identity.running.state;

@@ -38,6 +38,10 @@ class DeviceWorker {
     /// Asks the device who it is, unless a job is talking to it right now.
     boost::asio::awaitable<void> refresh();
 
+    /// Which image to go back to, and what speaks against it, by what the device said last: not_found when it
+    /// holds no backup, its own error when it did not answer.
+    [[nodiscard]] Result<db::ImageRecord> backup() const;
+
     [[nodiscard]] const db::DeviceRecord& device() const noexcept { return device_; }
     [[nodiscard]] const config::DeviceConfig& config() const noexcept { return config_; }
     /// The job under way.
@@ -56,6 +60,8 @@ class DeviceWorker {
     EventOf download();
     EventOf verify();
     EventOf send();
+    EventOf prepare_rollback();
+    [[nodiscard]] std::uint64_t fresh_token();
     EventOf install(bool only_follow);
     boost::asio::awaitable<std::optional<Error>> open_package();
     boost::asio::awaitable<Result<link::Identity>> ask_ready();

@@ -76,6 +76,7 @@ class Engine final : public api::Backend, public cloud::CloudSink, public cloud:
     boost::asio::awaitable<Result<api::JobView>> cancel(std::int64_t id, api::Caller caller) override;
     boost::asio::awaitable<Result<api::JobView>> retry(std::int64_t id, bool full,
                                                        api::Caller caller) override;
+    boost::asio::awaitable<Result<api::JobView>> rollback(std::string device, api::Caller caller) override;
     boost::asio::awaitable<Result<api::DeviceView>> refresh(std::string device) override;
     std::uint64_t subscribe(EventFn callback) override;
     void unsubscribe(std::uint64_t subscription) override;

@@ -226,7 +226,8 @@ asio::awaitable<Result<api::JobView>> Engine::retry(std::int64_t id, bool full, 
     if (!worker) co_return std::move(worker).error();
     Result<std::optional<db::JobRecord>> record = parts_.store.job(id);
     if (!record) co_return std::move(record).error();
-    const bool gone = !parts_.cache.holds((*record)->package_sha256);
+    const bool installs = (*record)->goal == db::JobGoal::install;
+    const bool gone = installs && !parts_.cache.holds((*record)->package_sha256);
     if (gone && (*record)->source_kind == db::SourceKind::local)
         co_return Error{ErrorCode::not_found,
                         "the package of job " + std::to_string(id) + " has left the cache",
@@ -237,6 +238,41 @@ asio::awaitable<Result<api::JobView>> Engine::retry(std::int64_t id, bool full, 
     if (!done) co_return std::move(done).error();
     (*worker)->wake();
     co_return job(id);
+}
+
+asio::awaitable<Result<api::JobView>> Engine::rollback(std::string device, api::Caller caller) {
+    const auto found = workers_.find(device);
+    if (found == workers_.end())
+        co_return Error{ErrorCode::not_found, "there is no device " + device, "see them: mcuota device list"};
+    DeviceWorker& worker = *found->second;
+    co_await worker.refresh();
+    if (stopping_)
+        co_return Error{ErrorCode::daemon_unreachable, "mcuotad is stopping", "ask again when it runs"};
+    if (worker.job() && device_decides(*worker.job()))
+        co_return Error{ErrorCode::wrong_state,
+                        device + " is being updated by job " + std::to_string(worker.job()->id),
+                        "watch it: mcuota job watch " + std::to_string(worker.job()->id)};
+    Result<db::ImageRecord> image = worker.backup();
+    if (!image) co_return std::move(image).error();
+    db::JobRecord job;
+    job.device = device;
+    job.hardware = worker.config().hardware;
+    job.goal = db::JobGoal::rollback;
+    job.source_kind = db::SourceKind::local;
+    job.provider = caller.name;
+    job.module = worker.config().module;
+    job.from_version = worker.device().running.version;
+    job.to_version = image->version;
+    job.image_sha256 = image->sha256;
+    Result<std::vector<db::JobRecord>> unfinished = unfinished_of(device);
+    if (!unfinished) co_return std::move(unfinished).error();
+    const Admission admission = admit(job, *unfinished, {}, worker.device());
+    if (admission.kind == Admission::Kind::refresh) co_return this->job(admission.job);
+    const std::string version = "version " + job.to_version;
+    Result<std::int64_t> id = create(job, admission, worker, caller.name + " asks to go back to " + version,
+                                     audit_of(caller, "rollback", device, version));
+    if (!id) co_return std::move(id).error();
+    co_return this->job(*id);
 }
 
 asio::awaitable<Result<api::DeviceView>> Engine::refresh(std::string device) {

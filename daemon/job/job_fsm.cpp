@@ -39,6 +39,7 @@ enum class Next : std::uint8_t {
 
 enum class Guard : std::uint8_t {
     always,
+    going_back,  // the job asks for the backup image; nothing is fetched
     cached,      // the package is in the cache already
     transient,   // the error may pass, and attempts are left
     expired,     // the address has expired, a cloud can give another, and attempts are left
@@ -70,6 +71,7 @@ using N = Next;
 // clang-format off
 constexpr Row kTable[] = {
     // states     event             guard          next            act            tell           reason
+    {Q,           E::turn,          G::going_back, N::sending,     Act::send,     Tell::nothing, "its turn; the image is on the device"},
     {Q,           E::turn,          G::cached,     N::verifying,   Act::verify,   Tell::nothing, "its turn; the package is in the cache"},
     {Q,           E::turn,          G::always,     N::downloading, Act::download, Tell::nothing, "its turn"},
 
@@ -80,11 +82,13 @@ constexpr Row kTable[] = {
     {V,           E::verified,      G::always,     N::sending,     Act::send,     Tell::nothing, "signed by a trusted key, for this hardware"},
 
     {S,           E::resumed,       G::always,     N::same,        Act::send,     Tell::nothing, nullptr},
+    {S,           E::sent,          G::going_back, N::installing,  Act::install,  Tell::nothing, "the device holds the image to go back to"},
     {S,           E::sent,          G::always,     N::installing,  Act::install,  Tell::nothing, "the device holds and accepts the package"},
     {S,           E::reported,      G::runs,       N::succeeded,   Act::none,     Tell::version, "the device runs this very image already, confirmed"},
 
     {ITR,         E::resumed,       G::always,     N::same,        Act::follow,   Tell::nothing, nullptr},
     {I,           E::trial_began,   G::always,     N::trial,       Act::none,     Tell::nothing, "the new image runs on trial"},
+    {I,           E::restore_began, G::going_back, N::same,        Act::none,     Tell::nothing, nullptr},
     {I | T,       E::restore_began, G::always,     N::reverting,   Act::none,     Tell::nothing, "the device is putting the old image back"},
     {ITR,         E::reported,      G::runs,       N::succeeded,   Act::none,     Tell::version, "the device reports the wanted image, confirmed"},
     {ITR,         E::reported,      G::unheard,    N::sending,     Act::send,     Tell::nothing, "the device knows nothing of the installation; sending again"},
@@ -125,6 +129,8 @@ bool fits(Guard guard, const JobRecord& job, const Event& event, const Limits& l
     switch (guard) {
         case Guard::always:
             return true;
+        case Guard::going_back:
+            return job.goal == db::JobGoal::rollback;
         case Guard::cached:
             return !job.package_sha256.empty();
         case Guard::transient:
@@ -293,7 +299,7 @@ void go(Decision& decision, Next next, const JobRecord& job, const Event& event,
             break;
         case Next::sending:
             enter(after, JobState::sending);
-            if (event.kind == EventKind::verified) break;
+            if (event.kind == EventKind::verified || event.kind == EventKind::turn) break;
             ++after.attempts;  // an installation or a payload came to nothing: that try is used up
             after.install_token = 0;
             after.error = event.error;

@@ -21,6 +21,9 @@ class DevicePort {
                                                       flasher::ProgressFn progress) = 0;
     virtual boost::asio::awaitable<Result<flasher::InstallReport>> install(std::uint64_t token,
                                                                            flasher::ProgressFn progress) = 0;
+    /// Flasher::rollback().
+    virtual boost::asio::awaitable<Result<flasher::InstallReport>> rollback(std::uint64_t token,
+                                                                            flasher::ProgressFn progress) = 0;
     virtual boost::asio::awaitable<Result<flasher::InstallReport>> follow(std::uint64_t token,
                                                                           flasher::ProgressFn progress) = 0;
     /// Flasher::rotate().

@@ -89,7 +89,18 @@ class Updates(PlantCase):
         self.assertEqual(self.running("pump-1")["version"], version)
         self.plant.cloud.wait_step(self.plant.device("pump-1"), lambda step: step < 0)
 
-    def test_7_sigterm_ends_the_daemon_at_once_and_reading_commands_still_answer(self):
+    def test_7_a_person_takes_an_update_back_and_the_cloud_hears_of_it(self):
+        before = self.running("pump-2")["version"]
+        backup = self.plant.daemon.cli_json("device", "show", "pump-2")["backup"]["version"]
+        self.assertNotEqual(before, backup)
+        done = self.plant.daemon.cli("rollback", "pump-2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.running("pump-2")["version"], backup)
+        self.assertEqual(self.newest("pump-2")["payload"]["kind"], "backup")
+        self.plant.cloud.wait_version(self.plant.device("pump-2"), backup)
+        self.assertEqual(self.plant.daemon.cli("rollback", "nobody").returncode, 3)
+
+    def test_8_sigterm_ends_the_daemon_at_once_and_reading_commands_still_answer(self):
         self.assertEqual(self.plant.daemon.stop(), 0)
         offline = self.plant.daemon.cli("job", "list", "--json")
         self.plant.daemon.start()

@@ -37,7 +37,7 @@ _mcuota() {
     esac
 
     case $command in
-        "") words="status device job install config completion --version $common" ;;
+        "") words="status device job install rollback config completion --version $common" ;;
         "status ") words=$common ;;
         "device ") words="list show refresh --help" ;;
         "device list ") words=$common ;;
@@ -50,6 +50,7 @@ _mcuota() {
             words="--device --dry-run --no-wait $common"
             compopt -o filenames
             [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+        "rollback ") words="$(_mcuota_devices) --no-wait $common" ;;
         "config ") words="check --help" ;;
         "config check "*)
             words=$common

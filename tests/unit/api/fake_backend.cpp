@@ -71,6 +71,25 @@ awaitable<Result<JobView>> FakeBackend::retry(std::int64_t id, bool full, Caller
     co_return found;
 }
 
+awaitable<Result<JobView>> FakeBackend::rollback(std::string device, Caller caller) {
+    calls.push_back("rollback " + device + " by " + caller.name);
+    for (const DeviceView& view : device_views)
+        if (view.name == device && view.backup) {
+            JobView job;
+            job.id = static_cast<std::int64_t>(job_views.size()) + 1;
+            job.device = device;
+            job.hardware = view.hardware;
+            job.source = {"local", caller.name, ""};
+            job.state = "queued";
+            job.to_version = view.backup->version;
+            job.progress.step = "queue";
+            job_views.insert(job_views.begin(), job);
+            emit(job);
+            co_return job;
+        }
+    co_return Error{ErrorCode::not_found, device + " holds no backup image to go back to", "install it", 0};
+}
+
 awaitable<Result<DeviceView>> FakeBackend::refresh(std::string device) {
     calls.push_back("refresh " + device);
     for (const DeviceView& view : device_views)

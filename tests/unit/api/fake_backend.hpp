@@ -80,6 +80,7 @@ class FakeBackend : public Backend {
     boost::asio::awaitable<Result<std::vector<InstallView>>> install(InstallRequest request) override;
     boost::asio::awaitable<Result<JobView>> cancel(std::int64_t id, Caller caller) override;
     boost::asio::awaitable<Result<JobView>> retry(std::int64_t id, bool full, Caller caller) override;
+    boost::asio::awaitable<Result<JobView>> rollback(std::string device, Caller caller) override;
     boost::asio::awaitable<Result<DeviceView>> refresh(std::string device) override;
     std::uint64_t subscribe(EventFn callback) override {
         listeners.emplace(++last_listener_, std::move(callback));

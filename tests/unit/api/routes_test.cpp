@@ -29,6 +29,7 @@ TEST_CASE("every served address leads to its action", "[api]") {
         {"GET", "/v1/devices/pump-3", Action::device, "pump-3", 0, false},
         {"GET", "/v1/devices/a%20b%2Fc", Action::device, "a b/c", 0, false},
         {"POST", "/v1/devices/pump-3/refresh", Action::refresh, "pump-3", 0, true},
+        {"POST", "/v1/devices/pump-3/rollback", Action::rollback, "pump-3", 0, true},
         {"GET", "/v1/jobs", Action::jobs, "", 0, false},
         {"GET", "/v1/jobs?", Action::jobs, "", 0, false},
         {"POST", "/v1/jobs", Action::install, "", 0, true},

@@ -114,6 +114,10 @@ JobRecord local(JobRecord job) {
     job.source_kind = SourceKind::local;
     return job;
 }
+JobRecord going_back(JobRecord job) {
+    job.goal = db::JobGoal::rollback;
+    return local(std::move(job));
+}
 
 }  // namespace
 
@@ -125,6 +129,16 @@ TEST_CASE("the life of a job goes as the table says") {
          Tell::nothing},
         {"begins with the cached package", cached(at(S::queued, 0)), happens(E::turn), S::verifying,
          Act::verify, Tell::nothing},
+        {"goes back without a download", going_back(at(S::queued, 0)), happens(E::turn), S::sending,
+         Act::send, Tell::nothing},
+        {"backup found", going_back(at(S::sending)), happens(E::sent), S::installing, Act::install,
+         Tell::nothing},
+        {"putting the backup back is what was asked for", going_back(at(S::installing)),
+         happens(E::restore_began), S::installing, Act::none, Tell::nothing},
+        {"went back", going_back(at(S::installing)), reports(Status::rolled_back, true, kWanted),
+         S::succeeded, Act::none, Tell::version},
+        {"could not go back", going_back(at(S::installing)),
+         reports(Status::trial_not_confirmed, true, kOther), S::failed, Act::none, Tell::failure},
         {"downloaded", at(S::downloading), happens(E::downloaded), S::verifying, Act::verify, Tell::nothing},
         {"verified", at(S::verifying), happens(E::verified), S::sending, Act::send, Tell::nothing},
         {"sent", at(S::sending), happens(E::sent), S::installing, Act::install, Tell::nothing},

@@ -72,6 +72,19 @@ class FakePort final : public DevicePort {
         if (!device_.deaf_to_install && !device_.outcomes.contains(token)) perform(token);
         co_return co_await report(token, progress);
     }
+    asio::awaitable<Result<flasher::InstallReport>> rollback(std::uint64_t token,
+                                                             flasher::ProgressFn progress) override {
+        if (std::optional<Error> error = next_error(device_.install_errors)) co_return *error;
+        if (!device_.outcomes.contains(token)) {
+            device_.outcomes[token] = device_.backup_breaks ? Status::backup_damaged : Status::rolled_back;
+            ++device_.rollbacks;
+            if (!device_.backup_breaks) {
+                std::swap(device_.version, device_.backup_version);
+                std::swap(device_.running, device_.backup);
+            }
+        }
+        co_return co_await report(token, progress);
+    }
     asio::awaitable<Result<flasher::InstallReport>> follow(std::uint64_t token,
                                                            flasher::ProgressFn progress) override {
         if (std::optional<Error> error = next_error(device_.follow_errors)) co_return *error;
@@ -94,6 +107,12 @@ class FakePort final : public DevicePort {
         identity.running.version = text<kVersionBytesMax>(device_.version);
         identity.running.sha256 = device_.running;
         identity.running.size_bytes = 4096;
+        if (!device_.backup_version.empty()) {
+            identity.backup.state = 1;
+            identity.backup.version = text<kVersionBytesMax>(device_.backup_version);
+            identity.backup.sha256 = device_.backup;
+            identity.backup.size_bytes = 4096;
+        }
         identity.image_bytes_max = 896U << 10;
         identity.load_address = 0x08020000;
         identity.decoder_memory_bytes = 64U << 10;
@@ -116,6 +135,8 @@ class FakePort final : public DevicePort {
         device_.outcomes[token] = device_.install_ends.value_or(Status::ok);
         ++device_.installs;
         if (device_.install_ends) return;
+        device_.backup_version = device_.version;
+        device_.backup = device_.running;
         device_.version = manifest.version.view();
         device_.running = manifest.image_sha256;
     }

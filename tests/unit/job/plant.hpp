@@ -26,12 +26,16 @@ struct FakeDevice {
     std::string version{"1.0.0"};
     Sha256Digest running{};
     std::uint8_t running_state{1};
+    std::string backup_version;  ///< empty: it holds no backup
+    Sha256Digest backup{};
     std::vector<std::uint8_t> staged;
     std::map<std::uint64_t, Status> outcomes;  ///< installations it has accepted
+    unsigned rollbacks{0};                     ///< how often it was really asked to go back
     unsigned installs{0};                      ///< how often an image was really installed
     // What the test wants of it:
     std::vector<Error> identify_errors, send_errors, install_errors,
         follow_errors;                   ///< one each time, first first
+    bool backup_breaks{false};           ///< found damaged when it is wanted
     std::optional<Status> install_ends;  ///< instead of ok; the old image then runs again
     std::map<PayloadKind, Status> refuses_at_finish, refuses_in_rehearsal;  ///< kinds it will not have
     std::function<void()> on_refusal;                                       ///< called at each of them

@@ -1,0 +1,97 @@
+// Going back to the backup image on a person's word, through the real engine and store.
+#include <catch2/catch.hpp>
+
+#include "tests/unit/job/plant.hpp"
+
+using namespace mcuota;
+using namespace mcuota::job;
+using db::JobState;
+
+namespace {
+
+const api::Caller kAnna{0, "anna"};
+
+/// pump-1 runs 2.0.0 and keeps 1.0.0 as its backup.
+void update(Plant& plant) {
+    plant.start();
+    plant.engine->on_offer(plant.offer());
+    REQUIRE(plant.until_state(1, JobState::succeeded));
+    for (const cloud::Outbox::Item& item : plant.engine->pending("ali", 100))
+        plant.engine->acknowledged(item.id);
+}
+
+}  // namespace
+
+TEST_CASE("a rollback brings the backup image back, fetches nothing and tells the cloud the version") {
+    Plant plant;
+    update(plant);
+    const unsigned fetches = plant.fetches;
+    const Result<api::JobView> job = plant.wait_for(plant.engine->rollback("pump-1", kAnna));
+    REQUIRE(job);
+    CHECK(job->id == 2);
+    CHECK(job->to_version == "1.0.0");
+    CHECK(job->source.kind == "local");
+    REQUIRE(plant.until_state(2, JobState::succeeded));
+    CHECK(plant.device.version == "1.0.0");
+    CHECK(plant.device.rollbacks == 1);
+    CHECK(plant.fetches == fetches);
+    CHECK(plant.told() == std::vector<std::string>{"version 1.0.0"});
+    CHECK(plant.job(2).payload_kind == "backup");
+    // And forth again: what was taken back is the backup now.
+    REQUIRE(plant.wait_for(plant.engine->rollback("pump-1", kAnna)));
+    REQUIRE(plant.until_state(3, JobState::succeeded));
+    CHECK(plant.device.version == "2.0.0");
+}
+
+TEST_CASE("a rollback asked for while the gateway dies is done once") {
+    Plant plant;
+    update(plant);
+    plant.device.hang_trial = true;
+    REQUIRE(plant.wait_for(plant.engine->rollback("pump-1", kAnna)));
+    REQUIRE(plant.until([&] { return plant.device.rollbacks == 1; }));
+    // The same wish while it runs is the same job.
+    CHECK(plant.wait_for(plant.engine->rollback("pump-1", kAnna)).error().code == ErrorCode::wrong_state);
+    plant.kill();
+    plant.device.hang_trial = false;
+    plant.start();
+    REQUIRE(plant.until_state(2, JobState::succeeded));
+    CHECK(plant.device.rollbacks == 1);
+    CHECK(plant.device.version == "1.0.0");
+}
+
+TEST_CASE("without a sound backup nothing is promised") {
+    Plant plant;
+    plant.start();
+    CHECK(plant.wait_for(plant.engine->rollback("pump-1", kAnna)).error().code == ErrorCode::not_found);
+    CHECK(plant.wait_for(plant.engine->rollback("nobody", kAnna)).error().code == ErrorCode::not_found);
+    CHECK(plant.store->jobs({})->empty());
+
+    plant.engine->on_offer(plant.offer());
+    REQUIRE(plant.until_state(1, JobState::succeeded));
+    plant.device.backup_breaks = true;
+    REQUIRE(plant.wait_for(plant.engine->rollback("pump-1", kAnna)));
+    REQUIRE(plant.until_state(2, JobState::failed));
+    REQUIRE(plant.job(2).error);
+    CHECK(plant.job(2).error->what.find("backup image's bytes are damaged") != std::string::npos);
+    CHECK(plant.device.version == "2.0.0");
+    // A device that does not answer is no promise either.
+    plant.device.identify_errors.assign(50, {ErrorCode::device_silent, "silent", "check the cable"});
+    CHECK(plant.wait_for(plant.engine->rollback("pump-1", kAnna)).error().code == ErrorCode::device_silent);
+}
+
+TEST_CASE("a backup that has become another image since is not put back under the old name") {
+    Plant plant;
+    update(plant);
+    plant.device.hang_send = true;
+    plant.make_package("3.0.0");
+    plant.engine->on_offer(plant.offer("3.0.0"));
+    REQUIRE(plant.until_state(2, JobState::sending));
+    REQUIRE(plant.wait_for(plant.engine->rollback("pump-1", kAnna)));
+    CHECK(plant.job(3).state == JobState::queued);
+    // Before its turn comes, somebody else changes what the device keeps.
+    plant.device.backup[0] ^= 0xFF;
+    REQUIRE(plant.wait_for(plant.engine->cancel(2, kAnna)));
+    REQUIRE(plant.until_state(3, JobState::failed));
+    CHECK(plant.job(3).error->code == ErrorCode::wrong_state);
+    CHECK(plant.device.rollbacks == 0);
+}
