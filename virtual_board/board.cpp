@@ -198,6 +198,7 @@ void Board::power_off(bool vbat) {
     sleeping_ = waiting_ = locked_up_ = fence_hit_ = false;
     reset_request_.reset();
     pending_fault_.reset();
+    call_.reset();
     cut_due_ = false;
     cut_at_ = bite_at_ = kNever;
     for (const Slot& slot : bus_.slots())
@@ -251,34 +252,6 @@ bool Board::operation_begins(OperationKind kind, std::uint32_t address, std::uin
     }
     attention_ = true;
     return true;
-}
-
-void Board::watch_code(std::uint32_t address, std::function<void()> visit) {
-    watches_.push_back({address, false, std::move(visit)});
-}
-
-void Board::watch_code_once(std::uint32_t address, std::function<void()> visit) {
-    watches_.push_back({address, true, std::move(visit)});
-}
-
-/// Calls who watches `address`; true when execution went elsewhere.
-bool Board::visit_watch(std::uint32_t address) {
-    watch_passed_ = address;
-    for (std::size_t i = 0; i < watches_.size(); ++i) {
-        if (watches_[i].address != address) continue;
-        const std::function<void()> visit = watches_[i].visit;
-        if (watches_[i].once) watches_.erase(watches_.begin() + static_cast<std::ptrdiff_t>(i--));
-        visit();
-    }
-    return cpu_->get(Reg::pc) != address;
-}
-
-void Board::finish_call(std::uint32_t result, std::uint64_t instructions) {
-    cpu_->set(Reg::r0, result);
-    cpu_->set(Reg::pc, cpu_->get(Reg::lr));
-    instructions_ += instructions;
-    clock_.count_many(instructions);
-    clock_.sync();
 }
 
 void Board::cut_now() {

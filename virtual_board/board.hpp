@@ -89,7 +89,8 @@ class Board final : private CpuBus, private DmaPort {
     void watch_code(std::uint32_t address, std::function<void()> visit);
     /// The same, but only the next time.
     void watch_code_once(std::uint32_t address, std::function<void()> visit);
-    /// For visitors at a function's first instruction: it returns `result` after `instructions` instructions.
+    /// For visitors at a function's first instruction: it is not executed, but returns `result` after
+    /// `instructions` instructions of its own; interrupts come in between.
     void finish_call(std::uint32_t result, std::uint64_t instructions);
     /// Bytes of RAM or flash the core sees at `address`; null when it is neither. Flash is not to be written.
     [[nodiscard]] std::uint8_t* memory(std::uint32_t address, std::uint32_t size_bytes) {
@@ -140,6 +141,10 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] bool locked_up() const noexcept { return locked_up_; }
     [[nodiscard]] bool sleeping() const noexcept { return sleeping_; }
     [[nodiscard]] std::uint64_t instructions() const noexcept { return instructions_; }
+    /// Of these, executed in thread mode; ask there.
+    [[nodiscard]] std::uint64_t thread_instructions() const noexcept {
+        return instructions_ - handler_instructions_;
+    }
     [[nodiscard]] std::uint64_t resets() const noexcept { return resets_; }
     [[nodiscard]] ResetCause last_reset() const noexcept { return last_reset_; }
     [[nodiscard]] std::uint64_t exceptions() const noexcept { return exceptions_; }
@@ -188,7 +193,8 @@ class Board final : private CpuBus, private DmaPort {
         return false;
     }
     [[nodiscard]] bool visit_watch(std::uint32_t address);
-    /// True when a visitor sent execution elsewhere.
+    void go_on_with_call(Time horizon);
+    /// True when what stands there is not to be executed.
     [[nodiscard]] bool watch_at_pc() {
         const std::uint32_t at = cpu_->get(Reg::pc);
         return watch_passed_ != at && watched(at) && visit_watch(at);
@@ -265,12 +271,19 @@ class Board final : private CpuBus, private DmaPort {
     };
     std::vector<Watch> watches_;
     std::uint32_t watch_passed_{0};  ///< its visitor has been called: execution may go on there
+    /// A call that is not executed but takes its time.
+    struct Call {
+        std::uint32_t at, result;
+        std::uint64_t left;  ///< instructions
+    };
+    std::optional<Call> call_;
     struct PendingFault {
         std::uint32_t address;
         bool writing;
     };
     std::optional<PendingFault> pending_fault_;
     std::uint64_t instructions_{0}, resets_{0}, exceptions_{0};
+    std::uint64_t handler_instructions_{0}, handler_begun_{0};
     ResetCause last_reset_{ResetCause::power};
     // Recognising busy-waits: the last status read and how often it gave the same answer.
     std::uint32_t wait_address_{0}, wait_value_{0}, wait_mask_{0};

@@ -367,6 +367,10 @@ void Board::run(Time limit) {
             if (dying() || status_changed()) waiting_ = false;
             continue;
         }
+        if (call_ && cpu_->get(Reg::pc) == call_->at) {
+            go_on_with_call(horizon);
+            continue;
+        }
         if (!watches_.empty() && watch_at_pc()) continue;
         plan_stop();
         const Cpu::Stop stop = cpu_->run();

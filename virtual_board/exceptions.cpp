@@ -46,6 +46,7 @@ void Board::do_reset() {
     pending_fault_.reset();
     sleeping_ = waiting_ = locked_up_ = fence_hit_ = false;
     watch_passed_ = 0;
+    call_.reset();
     std::erase_if(watches_, [](const Watch& watch) { return watch.once; });
     wait_repeats_ = 0;
     lines_ = 0;
@@ -159,6 +160,7 @@ void Board::enter_exception(unsigned exception) {
             0xFFFF'FFE1 | (thread ? 8u : 0u) | (thread && (control & kSpsel) ? 4u : 0u) | (fp ? 0u : 0x10u));
     cpu.set(Reg::pc, vector);
     nvic_->enter(exception);
+    if (thread) handler_begun_ = instructions_;
     ++exceptions_;
     sleeping_ = false;
     clock_.add_cycles(kEntryCycles);
@@ -204,6 +206,7 @@ void Board::return_from_exception(std::uint32_t exc_return) {
         cpu.set_fp_word(32, frame[kBasicFrameWords + 16]);
     }
     nvic_->set_current(thread ? 0 : xpsr & 0x1FF);
+    if (thread) handler_instructions_ += instructions_ - handler_begun_;
     clock_.add_cycles(kReturnCycles);
     if (thread && nvic_->sleep_on_exit()) sleeping_ = true;
 }
