@@ -1,4 +1,5 @@
 // The loop a command runs on, and what Ctrl-C does to it.
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -19,6 +20,8 @@ Result<void> with_device(const Common& common, const flasher::Options& options, 
     if (!address) return address.error();
     flasher::Options limits = options;
     limits.connect_timeout_ms = common.timeout_s * 1'000;
+    // Whoever grants a device longer to answer grants it for every answer.
+    limits.silence_timeout_ms = std::max(limits.silence_timeout_ms, limits.connect_timeout_ms);
 
     asio::io_context loop{1};
     flasher::Flasher device{loop.get_executor(), *address, limits};

@@ -122,7 +122,7 @@ class Plant:
 
     def flash(self, name, *arguments, check=True, timeout=300):
         """mcuota-flash on a board's own line (the daemon must not run)."""
-        return run_tool("mcuota-flash", "--link", self.link(name), *arguments, check=check, timeout=timeout)
+        return run_tool("mcuota-flash", "--link", self.link(name), "--timeout", "60", *arguments, check=check, timeout=timeout)
 
     def info(self, name):
         return json.loads(self.flash(name, "info", "--json").stdout)

@@ -29,7 +29,7 @@ class KeyScenario(unittest.TestCase):
         self._folder.cleanup()
 
     def flash(self, *arguments):
-        return run_tool("mcuota-flash", "--link", f"{self.board.link}:2000000", *arguments, check=False)
+        return run_tool("mcuota-flash", "--link", f"{self.board.link}:2000000", "--timeout", "60", *arguments, check=False)
 
     def info(self):
         return json.loads(self.flash("info", "--json").stdout)

@@ -30,10 +30,14 @@ class PortScenario(unittest.TestCase):
         self.board = Board(self.folder / "board", loader=firmware(loader), speed="max", options=options).start()
 
     def flash(self, *arguments):
-        return run_tool("mcuota-flash", "--link", f"{self.board.link}:2000000", *arguments, check=False, timeout=3000)
+        # A start with a megabyte to check takes the board seconds of a busy machine.
+        return run_tool("mcuota-flash", "--link", f"{self.board.link}:2000000", "--timeout", "120", *arguments, check=False,
+                        timeout=3000)
 
     def info(self):
-        return json.loads(self.flash("info", "--json").stdout)
+        done = self.flash("info", "--json")
+        self.assertEqual(done.returncode, 0, f"{done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
 
     def package(self, image, version, hardware=LARGE_HARDWARE):
         file = self.folder / f"{version}.mcup"
@@ -91,7 +95,8 @@ class SecondBoard(PortScenario):
         self.assertEqual(self.board.image(LOAD_ADDRESS, len(v2)), v2)
         info = self.info()
         self.assertEqual((info["role"], info["running"]["version"], info["backup"]["version"]), ("agent", "2.0.0", "1.0.0"))
-        self.assertEqual(self.flash("rollback").returncode, 0)
+        done = self.flash("rollback")
+        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.board.image(LOAD_ADDRESS, len(v1)), v1)
         self.assertEqual(self.info()["running"]["version"], "1.0.0")
         done = self.flash("push", self.package(firmware("demo-v2.bin").read_bytes(), "3.0.0", "stm32f429-demo"))
