@@ -67,9 +67,9 @@ BootDecision decide_boot(const BootInputs& inputs) noexcept {
         case Phase::restoring:
             return {may_try ? BootAction::restore : BootAction::serve, inputs.cause};
         case Phase::halted:
-            return {BootAction::serve, inputs.cause};
+            break;
     }
-    return {BootAction::serve, Status::journal_failed};
+    return {BootAction::serve, inputs.cause};
 }
 
 bool vectors_usable(std::uint32_t stack_pointer, std::uint32_t entry, std::uint32_t load_address,

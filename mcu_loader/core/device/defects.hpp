@@ -16,7 +16,7 @@ enum class Defect {
 #define MCUOTA_DEFECT 0
 #endif
 
-[[nodiscard]] constexpr bool has_defect(Defect defect) noexcept {
+[[nodiscard]] consteval bool has_defect(Defect defect) noexcept {
     return defect == static_cast<Defect>(MCUOTA_DEFECT);
 }
 

@@ -217,6 +217,7 @@ Status DeviceTarget::install(std::uint64_t token) noexcept {
     next.units_done = 0;
     next.units_total = 0;
     next.image_sha256 = package_.manifest.image_sha256;
+    stay_reason_ = Status::ok;  // something new begins
     return journal_.append(next);
 }
 
@@ -227,7 +228,9 @@ Status DeviceTarget::outcome(std::uint64_t token, link::Outcome& out) noexcept {
         out.status = Status::unknown_token;
         return Status::ok;
     }
-    out.status = state.outcome;
+    // Work that a failing memory holds up does not go on: the gateway need not wait for it.
+    const bool held_up = state.outcome == Status::in_progress && is_storage_error(stay_reason_);
+    out.status = held_up ? stay_reason_ : state.outcome;
     out.step = step_of(state);
     out.percent = percent_of(state);
     out.image_sha256 = state.image_sha256;
@@ -299,6 +302,7 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
     next.units_done = 0;
     next.units_total = 0;
     next.image_sha256 = backup.image_sha256;
+    stay_reason_ = Status::ok;
     return journal_.append(next);
 }
 

@@ -21,7 +21,7 @@ Installer::Installer(const LoaderParts& parts, Journal& journal, Staging& stagin
 void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept {
     parts_.board.feed_watchdog();
     // In 32 bits, because a 64-bit division would cost 700 bytes of flash: regions are smaller than 40 MiB.
-    const std::uint32_t percent = total == 0 ? 0 : done * 100 / total;
+    const std::uint32_t percent = done * 100 / total;
     if (step != told_step_ || percent != told_percent_) {
         told_step_ = step;
         told_percent_ = static_cast<std::uint8_t>(percent);
@@ -35,7 +35,7 @@ void Installer::plan_units(std::uint32_t image_bytes) noexcept {
     std::uint32_t clean = has_defect(Defect::dirty_bits_forgotten) ? ~0U : ~journal_.state().dirty_units;
     for (std::uint32_t offset = 0; offset < image_bytes && unit_count_ < kRunningUnitsMax;) {
         const std::uint32_t bytes = parts_.storage.erase_unit_bytes(Region::running, offset);
-        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), (clean & 1U) != 0};
+        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), (clean & 1U) != 0, true};
         clean >>= 1U;
         offset += bytes;
     }
@@ -60,14 +60,18 @@ Status Installer::holds(Region region, std::uint32_t offset, const Manifest& man
     return Status::ok;
 }
 
-bool Installer::vectors_ok(const Manifest& manifest) noexcept {
-    std::array<std::uint8_t, 8> words;
-    if (manifest.image_size_bytes < words.size() ||
-        parts_.storage.read(Region::running, 0, words) != Status::ok) {
-        return false;
+Status Installer::examine_vectors(const Manifest& manifest, RunningImage& out) noexcept {
+    std::array<std::uint8_t, 8> words{};
+    if (manifest.image_size_bytes >= words.size()) {
+        if (const Status status = parts_.storage.read(Region::running, 0, words); status != Status::ok) {
+            return status;
+        }
     }
-    return vectors_usable(load_u32(words.data()), load_u32(words.data() + 4), parts_.product.load_address,
-                          manifest.image_size_bytes, parts_.product.ram_begin, parts_.product.ram_end);
+    const bool usable =
+        vectors_usable(load_u32(words.data()), load_u32(words.data() + 4), parts_.product.load_address,
+                       manifest.image_size_bytes, parts_.product.ram_begin, parts_.product.ram_end);
+    out = usable ? RunningImage::valid : RunningImage::vectors_invalid;
+    return Status::ok;
 }
 
 Status Installer::examine_running(RunningImage& out) noexcept {
@@ -98,8 +102,7 @@ Status Installer::examine_running(RunningImage& out) noexcept {
         }
         verified_slot_ = slot;
     }
-    out = vectors_ok(manifest) ? RunningImage::valid : RunningImage::vectors_invalid;
-    return Status::ok;
+    return examine_vectors(manifest, out);
 }
 
 Status Installer::examine_backup(bool& held) noexcept {
@@ -187,8 +190,7 @@ Status Installer::rehearse(const Manifest* base) noexcept {
     BaseSource source{parts_.storage, region, begin, base == nullptr ? 0 : base->image_size_bytes};
     Status status = decode_payload(staging_.head().kind, payload, base == nullptr ? nullptr : &source,
                                    manifest.image_size_bytes, parts_.work, sink);
-    if (status == Status::ok &&
-        (sink.written() != manifest.image_size_bytes || sink.finish() != manifest.image_sha256)) {
+    if (status == Status::ok && sink.finish() != manifest.image_sha256) {
         status = Status::image_hash_mismatch;
     }
     if (status == Status::ok || is_storage_error(status) || base == nullptr ||
@@ -451,11 +453,11 @@ Status Installer::restore(Status cause) noexcept {
     next.units_done = next.units_total;
     next.trial_boots_used = 0;
     next.attempts_used = 0;
-    if (next.job == Job::install) {
-        next.outcome = next.cause;
-    } else if (next.job == Job::rollback) {
-        next.outcome = Status::rolled_back;
+    if (next.job == Job::rollback) {
         next.image_sha256 = package_.manifest.image_sha256;
+    }
+    if (next.outcome == Status::in_progress) {
+        next.outcome = next.job == Job::install ? next.cause : Status::rolled_back;
     }
     if (const Status status = journal_.append(next); status != Status::ok) {
         return status;

@@ -67,7 +67,9 @@ class Installer {
     struct Unit {
         std::uint32_t offset;
         std::uint32_t image_bytes;  ///< bytes of the image in it
-        bool unchanged;             ///< holds them already and was not in flight; found by the rehearsal
+        bool steady;                ///< was not in flight
+        bool same;                  ///< holds them already; found by the rehearsal
+        [[nodiscard]] bool unchanged() const noexcept { return steady && same; }
     };
 
     [[nodiscard]] std::span<Unit> units() noexcept { return std::span{units_}.first(unit_count_); }
@@ -88,7 +90,8 @@ class Installer {
     [[nodiscard]] std::uint32_t backup_offset() const noexcept {
         return bank_offset(parts_.storage, journal_.state().backup_bank);
     }
-    [[nodiscard]] bool vectors_ok(const Manifest& manifest) noexcept;
+    [[nodiscard]] Status examine_vectors(const Manifest& manifest, RunningImage& out) noexcept;
+    /// `total` is not 0: no image is empty.
     void tell(link::Step step, std::uint32_t done, std::uint32_t total) noexcept;
 
     LoaderParts parts_;

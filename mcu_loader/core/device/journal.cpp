@@ -232,8 +232,12 @@ Status Journal::scan(Region region, Scan& out) noexcept {
 Status Journal::mount() noexcept {
     Scan a;
     Scan b;
-    if (scan(Region::flag_a, a) != Status::ok || scan(Region::flag_b, b) != Status::ok) {
-        return Status::journal_failed;
+    mounted_ = scan(Region::flag_a, a);
+    if (mounted_ == Status::ok) {
+        mounted_ = scan(Region::flag_b, b);
+    }
+    if (mounted_ != Status::ok) {
+        return mounted_;
     }
     const Scan& newest = b.sequence > a.sequence ? b : a;
     torn_from_ = torn_until_ = torn_other_ = weak_firm_slot_ = 0;
@@ -364,6 +368,9 @@ Status Journal::write_record(const State& next) noexcept {
 }
 
 Status Journal::append(const State& next) noexcept {
+    if (mounted_ != Status::ok) {
+        return mounted_;  // what stands there is not known: it must not be written over
+    }
     State wanted = next;
     wanted.reset_cause = reset_cause_;
     for (unsigned tries = 0; tries < kTriesPerRecord; ++tries) {

@@ -75,7 +75,7 @@ class Journal {
     explicit Journal(Storage& storage) noexcept : storage_{storage} {}
 
     /// Finds the newest sealed record. Never writes. ok also on blank flash (state() is then the default
-    /// State).
+    /// State). Errors: what reading answered; nothing can be appended then.
     [[nodiscard]] Status mount() noexcept;
     [[nodiscard]] const State& state() const noexcept { return state_; }
     /// Sequence of the newest record; 0 when there is none.
@@ -86,7 +86,8 @@ class Journal {
     /// Makes sure that later starts read what this one has read: appends a fresh copy when doubtful(), spoils
     /// the remains of a record that did not come about. Call before acting on what was read.
     [[nodiscard]] Status settle() noexcept;
-    /// Makes `next` the newest record. Errors: journal_failed; state() is then unchanged.
+    /// Makes `next` the newest record. Errors: journal_failed, or what mount() answered; state() is then
+    /// unchanged.
     [[nodiscard]] Status append(const State& next) noexcept;
     /// What every record written from now on says of the reset before it.
     void set_reset_cause(std::uint8_t flags) noexcept { reset_cause_ = flags; }
@@ -118,6 +119,7 @@ class Journal {
     /// Slots of the newest record's sector, and how many of the other, that hold remains to be spoiled.
     std::uint32_t torn_from_{0}, torn_until_{0}, torn_other_{0};
     std::uint32_t weak_firm_slot_{0};  ///< in firm_region_: its mark may have been in flight, plus 1; 0: not
+    Status mounted_{Status::journal_failed};  ///< answer of the last mount()
     bool doubtful_{false};
     bool void_first_{false};  ///< next_slot_ may have been in flight although it reads blank: spoil it first
 };

@@ -54,9 +54,7 @@ Status LoaderFlow::count_attempt() noexcept {
         return Status::ok;
     }
     State next = journal_.state();
-    if (next.attempts_used < 0xFF) {
-        ++next.attempts_used;
-    }
+    ++next.attempts_used;  // below attempts_max: decide_boot() saw to that
     return journal_.append(next);
 }
 
@@ -142,19 +140,31 @@ Status LoaderFlow::attempt_restore(Status cause) noexcept {
         return status;
     }
     const Status status = installer_.restore(cause);
-    if (status == Status::ok || is_storage_error(status)) {
-        return Status::ok;  // tried again until the attempts are spent; the decision sees to that
+    State next = journal_.state();
+    const bool memory_failed = is_storage_error(status);
+    if (status == Status::ok || (memory_failed && next.attempts_used < parts_.product.install_attempts_max)) {
+        return Status::ok;
     }
-    switch (journal_.state().phase) {
+    switch (next.phase) {
         case Phase::rollback_requested:
             return end_rollback(status);
         case Phase::trial:
             return halt(cause);
         case Phase::restoring:
-            return halt(status);
+            break;
         default:
             return Status::ok;  // idle: the damaged application stays damaged, the decision serves
     }
+    if (!memory_failed) {
+        return halt(status);
+    }
+    // The attempts are spent. Each power-on grants one more, but the gateway need not wait for that, and what
+    // it is told now stays true: the job has failed, for this reason.
+    next.cause = status;
+    if (next.outcome == Status::in_progress) {
+        next.outcome = status;
+    }
+    return next == journal_.state() ? Status::ok : journal_.append(next);
 }
 
 Status LoaderFlow::count_trial_boot() noexcept {
@@ -174,11 +184,15 @@ LoaderEnd LoaderFlow::run() noexcept {
         }
         return serve(reason);
     };
-    if (journal_.mount() != Status::ok || journal_.settle() != Status::ok) {
-        return end_serving(Status::journal_failed);
+    Status mounted = journal_.mount();
+    if (mounted == Status::ok) {
+        mounted = journal_.settle();
     }
-    if (const Status status = keys_.mount(journal_.state()); status != Status::ok) {
-        return end_serving(status);
+    if (mounted == Status::ok) {
+        mounted = keys_.mount(journal_.state());
+    }
+    if (mounted != Status::ok) {
+        return end_serving(mounted);
     }
     keys_.settle();
     bool listened = stay_asked_;

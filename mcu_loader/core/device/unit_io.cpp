@@ -7,23 +7,23 @@
 namespace mcuota::device {
 
 Status Installer::Rehearsal::write(std::span<const std::uint8_t> bytes) noexcept {
-    if (bytes.size() > total_ - position_) {
-        return Status::payload_malformed;
-    }
     hash_.update(bytes);
     std::array<std::uint8_t, 256> present;
     while (!bytes.empty()) {
+        if (unit_ >= installer_.unit_count_) {
+            return Status::image_too_large;  // of more units than this loader can keep account of
+        }
         Unit& unit = installer_.units_[unit_];
         const std::uint32_t unit_end = unit.offset + unit.image_bytes;
         const std::span<const std::uint8_t> piece =
             bytes.first(std::min<std::size_t>({bytes.size(), unit_end - position_, present.size()}));
-        if (unit.unchanged) {
+        if (unit.same) {
             const auto there = std::span{present}.first(piece.size());
             if (const Status status = installer_.parts_.storage.read(Region::running, position_, there);
                 status != Status::ok) {
                 return status;
             }
-            unit.unchanged = std::memcmp(there.data(), piece.data(), piece.size()) == 0;
+            unit.same = std::memcmp(there.data(), piece.data(), piece.size()) == 0;
         }
         position_ += static_cast<std::uint32_t>(piece.size());
         bytes = bytes.subspan(piece.size());
@@ -35,7 +35,7 @@ Status Installer::Rehearsal::write(std::span<const std::uint8_t> bytes) noexcept
     return Status::ok;
 }
 
-Status Installer::UnitWriter::begin_unit(const Unit& unit) noexcept {
+Status Installer::UnitWriter::begin_unit(Unit& unit) noexcept {
     const auto bit = std::uint32_t{1} << unit_;
     State next = installer_.journal_.state();
     next.dirty_units = (next.dirty_units & ~final_units_) | bit;
@@ -45,8 +45,15 @@ Status Installer::UnitWriter::begin_unit(const Unit& unit) noexcept {
     }
     Storage& storage = installer_.parts_.storage;
     installer_.parts_.board.feed_watchdog();
-    return storage.erase(Region::running, unit.offset,
-                         storage.erase_unit_bytes(Region::running, unit.offset));
+    const Status status =
+        storage.erase(Region::running, unit.offset, storage.erase_unit_bytes(Region::running, unit.offset));
+    if (status != Status::ok && unit.same) {
+        // A sector that does not erase any more keeps what it held: the old application, when it is put back.
+        // Nothing better can be had of it, and the hash over everything decides.
+        unit.steady = true;
+        return Status::ok;
+    }
+    return status;
 }
 
 Status Installer::UnitWriter::flush() noexcept {
@@ -68,15 +75,15 @@ Status Installer::UnitWriter::write(std::span<const std::uint8_t> bytes) noexcep
         if (unit_ >= installer_.unit_count_) {
             return Status::payload_malformed;
         }
-        const Unit& unit = installer_.units_[unit_];
-        if (position_ == unit.offset && !unit.unchanged) {
+        Unit& unit = installer_.units_[unit_];
+        if (position_ == unit.offset && !unit.unchanged()) {
             if (const Status status = begin_unit(unit); status != Status::ok) {
                 return status;
             }
         }
         const std::uint32_t unit_left = unit.offset + unit.image_bytes - position_;
         std::size_t count = std::min<std::size_t>(bytes.size(), unit_left);
-        if (!unit.unchanged) {
+        if (!unit.unchanged()) {
             count = std::min<std::size_t>(count, buffer_.size() - fill_);
             std::copy_n(bytes.begin(), count, buffer_.begin() + fill_);
             fill_ += static_cast<std::uint32_t>(count);

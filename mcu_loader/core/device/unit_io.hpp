@@ -20,7 +20,6 @@ class Installer::Rehearsal final : public ByteSink {
     [[nodiscard]] Status write(std::span<const std::uint8_t> bytes) noexcept override;
     /// Hash of everything; call once at the end.
     [[nodiscard]] Sha256Digest finish() noexcept { return hash_.digest(); }
-    [[nodiscard]] std::uint32_t written() const noexcept { return position_; }
 
   private:
     Installer& installer_;
@@ -37,10 +36,9 @@ class Installer::UnitWriter final : public ByteSink {
   public:
     UnitWriter(Installer& installer, link::Step step) noexcept : installer_{installer}, step_{step} {}
     [[nodiscard]] Status write(std::span<const std::uint8_t> bytes) noexcept override;
-    [[nodiscard]] std::uint32_t written() const noexcept { return position_; }
 
   private:
-    [[nodiscard]] Status begin_unit(const Unit& unit) noexcept;
+    [[nodiscard]] Status begin_unit(Unit& unit) noexcept;
     [[nodiscard]] Status flush() noexcept;
 
     Installer& installer_;

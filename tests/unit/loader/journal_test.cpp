@@ -200,3 +200,106 @@ TEST_CASE("the journal reads as text, oldest first, whole lines only", "[loader]
         REQUIRE((some.empty() || some.size() == text.size() || text[some.size()] == '\n'));
     }
 }
+
+TEST_CASE("a sealed record that says something unknown is not believed", "[loader][journal]") {
+    struct Row {
+        const char* name;
+        void (*change)(State& state);
+    };
+    const Row row = GENERATE(Row{"phase", [](State& s) { s.phase = static_cast<Phase>(0x12345678); }},
+                             Row{"job", [](State& s) { s.job = static_cast<Job>(0x12); }},
+                             Row{"running slot", [](State& s) { s.running_slot = static_cast<Slot>(0x01); }},
+                             Row{"backup slot", [](State& s) { s.backup_slot = static_cast<Slot>(0xFF); }},
+                             Row{"target slot", [](State& s) { s.target_slot = static_cast<Slot>(0x00); }},
+                             Row{"key slot", [](State& s) { s.key_slot = static_cast<Slot>(0x5B); }},
+                             Row{"backup bank", [](State& s) { s.backup_bank = static_cast<Bank>(0x01); }});
+    INFO(row.name);
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    REQUIRE(journal.append(numbered(1)) == Status::ok);
+    State odd = numbered(2);
+    row.change(odd);
+    REQUIRE(journal.append(odd) == Status::ok);
+    Journal later = mounted(flash);
+    CHECK(later.state() == numbered(1));
+    // It takes its place as the remains of any torn record do, and harms nothing.
+    REQUIRE(later.settle() == Status::ok);
+    REQUIRE(later.append(numbered(3)) == Status::ok);
+    CHECK(mounted(flash).state() == numbered(3));
+    CHECK(flash.violation() == "");
+}
+
+TEST_CASE("the record with the highest number counts wherever it stands", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 3; ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+    }
+    // An old record again behind the newest: nobody writes that, but somebody could.
+    const std::span<std::uint8_t> slots = flash.raw(Region::flag_a);
+    std::copy_n(slots.begin(), kJournalRecordBytes, slots.begin() + 3 * kJournalRecordBytes);
+    Journal later = mounted(flash);
+    CHECK(number_of(later.state()) == 3);
+    CHECK(later.sequence() == 3);
+    CHECK_FALSE(later.doubtful());
+    REQUIRE(later.append(numbered(4)) == Status::ok);
+    CHECK(number_of(mounted(flash).state()) == 4);
+    CHECK(flash.violation() == "");
+}
+
+TEST_CASE("a journal that cannot be read says why and is not written over", "[loader][journal]") {
+    const Region unreadable = GENERATE(Region::flag_a, Region::flag_b);
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 10; ++number) {  // records in both sectors
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+    }
+    flash.set_read_fault([=](Region region, std::uint32_t, std::span<std::uint8_t>) {
+        return region == unreadable ? Status::nor_timeout : Status::ok;
+    });
+    const std::uint64_t operations = flash.operations();
+    Journal blind{flash};
+    CHECK(blind.append(numbered(11)) == Status::journal_failed);  // never mounted
+    CHECK(blind.mount() == Status::nor_timeout);
+    CHECK(blind.append(numbered(11)) == Status::nor_timeout);
+    CHECK(flash.operations() == operations);
+    flash.set_read_fault({});
+    CHECK(blind.mount() == Status::ok);
+    CHECK(number_of(blind.state()) == 10);
+    CHECK(blind.append(numbered(11)) == Status::ok);
+}
+
+TEST_CASE("remains of a record that cannot be read again are spoiled all the same", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    REQUIRE(journal.append(numbered(1)) == Status::ok);
+    const std::span<std::uint8_t> torn = flash.raw(Region::flag_a).subspan(kJournalRecordBytes);
+    torn[7] = 0x12;
+    Journal later = mounted(flash);
+    flash.set_read_fault([](Region, std::uint32_t, std::span<std::uint8_t>) { return Status::nor_timeout; });
+    CHECK(later.settle() == Status::ok);
+    flash.set_read_fault({});
+    CHECK(std::all_of(torn.begin(), torn.begin() + kJournalRecordBytes,
+                      [](std::uint8_t byte) { return byte == 0; }));
+    CHECK(number_of(mounted(flash).state()) == 1);
+}
+
+TEST_CASE("a journal that stops being readable tells what it has told so far", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 4; ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+    }
+    unsigned reads = 0;
+    flash.set_read_fault([&](Region region, std::uint32_t offset, std::span<std::uint8_t>) {
+        ++reads;
+        return region == Region::flag_a && offset >= 2 * kJournalRecordBytes ? Status::nor_timeout
+                                                                             : Status::ok;
+    });
+    std::string text(4096, '\0');
+    text.resize(journal.text(1, text));
+    CHECK(text.starts_with("#1 trial"));
+    CHECK(text.find("\n#2 idle") != std::string::npos);
+    CHECK(text.find("#3") == std::string::npos);
+    CHECK(reads == 8 + 3);  // the other sector, then up to the slot that would not be read
+}

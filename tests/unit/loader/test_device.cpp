@@ -43,6 +43,7 @@ TestDevice::TestDevice(const TestDevice& other)
       authentic{other.authentic},
       agent_has_keys{other.agent_has_keys},
       ahead_steps_max{other.ahead_steps_max},
+      asked_to_stay{other.asked_to_stay},
       starts_max{other.starts_max},
       ram_{kWorkBytes + kObjectBytes} {
     flash.attach(power);

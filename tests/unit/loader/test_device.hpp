@@ -110,6 +110,8 @@ class TestDevice {
     /// How much of the next backup the application makes after each start, before it hears the gateway.
     unsigned ahead_steps_max{0};
 
+    /// Somebody on the line asks the loader to stay before it starts an application.
+    bool asked_to_stay{false};
     /// Most starts perform() waits through.
     unsigned starts_max{40};
     /// Called by perform() after each cut, before power returns. Not copied.
@@ -141,7 +143,7 @@ class TestDevice {
     struct Hooks final : device::LoaderHooks {
         explicit Hooks(TestDevice& owner) : device{owner} {}
         void progress(std::uint64_t token, link::Step step, std::uint8_t percent) noexcept override;
-        [[nodiscard]] bool stay_asked() noexcept override { return false; }
+        [[nodiscard]] bool stay_asked() noexcept override { return device.asked_to_stay; }
         TestDevice& device;
     };
     [[nodiscard]] device::LoaderParts parts();
