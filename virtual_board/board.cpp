@@ -167,7 +167,9 @@ void Board::clocks_changed() {
 
 void Board::outputs_changed() {
     // During construction and while floating the pull-up on the board keeps the chip deselected.
-    if (gpios_.size() > kPortF && nor_) nor_->select(!gpios_[kPortF]->level(kChipSelectPin, true));
+    if (gpios_.size() <= kPortF || !nor_) return;
+    nor_->select(!gpios_[kPortF]->level(kChipSelectPin, true));
+    recognise_nor_wait();
 }
 
 void Board::peripheral_reset(std::uint32_t reset_register, std::uint32_t bits) {
@@ -180,10 +182,11 @@ void Board::peripheral_reset(std::uint32_t reset_register, std::uint32_t bits) {
 void Board::power_on() {
     if (powered_) return;
     powered_ = true;
+    Random fixed(garbage_seed_.value_or(0));
+    Random& garbage = garbage_seed_ ? fixed : random_;
     for (auto* memory : {&sram_, &ccm_})
-        std::generate(memory->begin(), memory->end(), [this] { return random_.byte(); });
+        std::generate(memory->begin(), memory->end(), [&garbage] { return garbage.byte(); });
     rcc_->power_up();
-    clock_.start_afresh();
     clock_.advance_to(clock_.now() + 1500 * kMicrosecond);
     last_reset_ = ResetCause::power;
     reset_request_ = ResetCause::power;
@@ -195,7 +198,7 @@ void Board::power_off(bool vbat) {
     flash_->power_cut();
     nor_->power_cut();
     powered_ = false;
-    sleeping_ = waiting_ = locked_up_ = fence_hit_ = false;
+    sleeping_ = waiting_ = nor_wait_ = locked_up_ = fence_hit_ = false;
     reset_request_.reset();
     pending_fault_.reset();
     call_.reset();

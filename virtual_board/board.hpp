@@ -68,8 +68,11 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] std::string failure() const;
 
     void power_on();
-    /// Randomness begins anew: RAM at the next power-up depends on nothing before.
+    /// Randomness begins anew: unsteady cells read by `seed` from the next start on.
     void reseed(std::uint64_t seed) { random_ = Random(seed); }
+    /// From now on RAM holds the same garbage at each power-up.
+    void fix_garbage(std::uint64_t seed) { garbage_seed_ = seed; }
+    [[nodiscard]] std::uint64_t randomness() const noexcept { return random_.state(); }
     /// Cuts the power. With `vbat` false the backup domain is lost too.
     void power_off(bool vbat = true);
     [[nodiscard]] bool powered() const noexcept { return powered_; }
@@ -136,6 +139,7 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] const Nvic& nvic() const noexcept { return *nvic_; }
     [[nodiscard]] const Iwdg& iwdg() const noexcept { return *iwdg_; }
     [[nodiscard]] std::span<std::uint8_t> sram() noexcept { return sram_; }
+    [[nodiscard]] std::span<const std::uint8_t> ccm() const noexcept { return ccm_; }
     [[nodiscard]] std::uint32_t pc() const noexcept;
     [[nodiscard]] std::uint32_t reg(Reg reg) const { return cpu_ ? cpu_->get(reg) : 0; }
     [[nodiscard]] bool locked_up() const noexcept { return locked_up_; }
@@ -176,6 +180,7 @@ class Board final : private CpuBus, private DmaPort {
     void plan_stop();
     [[nodiscard]] bool only_periodic_ahead() const;
     void recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_t value);
+    void recognise_nor_wait();
     [[nodiscard]] bool status_changed() const;
     [[nodiscard]] bool gate_open(const Slot& slot, std::uint32_t address);
     void bus_fault(std::uint32_t address, bool writing);
@@ -216,6 +221,7 @@ class Board final : private CpuBus, private DmaPort {
     BoardHooks hooks_;
     Clock clock_;
     Random random_;
+    std::optional<std::uint64_t> garbage_seed_;
     Faults faults_;
     FlashGeometry geometry_;
     std::span<std::uint8_t> flash_bytes_;
@@ -244,7 +250,9 @@ class Board final : private CpuBus, private DmaPort {
     bool powered_{false};
     bool sleeping_{false};
     bool locked_up_{false};
-    bool waiting_{false};  ///< in a loop that polls a status register
+    bool waiting_{false};   ///< in a loop that polls a status register
+    bool nor_wait_{false};  ///< in a loop that polls the status of the busy NOR
+    std::uint64_t nor_poll_instructions_{0};
     Time idle_time_{0};
     Time limit_{0};
     std::uint64_t stop_tick_{0};

@@ -17,6 +17,8 @@ constexpr std::uint32_t kDemcr = 0xE000'EDFC;
 constexpr std::uint64_t kMaskedLook = 32, kHangLook = 4096;
 constexpr std::uint64_t kWaitLoopInstructions = 64;
 constexpr unsigned kWaitLoopRepeats = 3;
+// One question to the NOR is two bytes on the SPI and a dozen register accesses.
+constexpr std::uint64_t kNorPollInstructions = 512;
 // Shorter waits are cheaper to execute than to skip.
 constexpr Time kWaitWorthSkipping = 1 * kMicrosecond;
 
@@ -152,7 +154,7 @@ bool Board::block_done(std::uint32_t instructions, std::uint32_t next) {
     clock_.sync();
     work_off_events();
     plan_stop();
-    if (waiting_ || clock_.now() >= limit_ || dying() || pending_fault_ ||
+    if (waiting_ || nor_wait_ || clock_.now() >= limit_ || dying() || pending_fault_ ||
         flash_->stalls(next < kFlashBase ? next + kFlashBase : next))
         return false;
     if (!nvic_->anything_pending()) return true;
@@ -196,6 +198,18 @@ void Board::recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_
     if (next_event() <= clock_.now() + kWaitWorthSkipping) return;
     waiting_ = true;
     attention_ = true;
+}
+
+/// The same for a loop that asks the NOR again and again whether it is still busy: it sees nothing new before
+/// the next event.
+void Board::recognise_nor_wait() {
+    if (nor_->busy_polls() == 0 || !nor_->busy() || dying()) return;
+    const bool soon = instructions_ - nor_poll_instructions_ <= kNorPollInstructions;
+    nor_poll_instructions_ = instructions_;
+    if (!soon || nor_->busy_polls() < kWaitLoopRepeats) return;
+    nor_wait_ = true;
+    attention_ = true;
+    masked_until_ = 0;
 }
 
 /// Whether the register the program waits on reads differently by now.
@@ -352,7 +366,7 @@ void Board::run(Time limit) {
             skip_to(horizon);
             continue;
         }
-        if (deliver_pending()) sleeping_ = waiting_ = false;
+        if (deliver_pending()) sleeping_ = waiting_ = nor_wait_ = false;
         if (sleeping_ && nvic_->anything_pending() && nvic_->wakes(masks())) sleeping_ = false;
         if (sleeping_) {
             skip_to(horizon);
@@ -365,6 +379,12 @@ void Board::run(Time limit) {
             // an interrupt is taken).
             work_off_events();
             if (dying() || status_changed()) waiting_ = false;
+            continue;
+        }
+        if (nor_wait_) {
+            skip_to(horizon);
+            if (next_event() > limit) continue;
+            nor_wait_ = false;  // whatever happens, the program may see it
             continue;
         }
         if (call_ && cpu_->get(Reg::pc) == call_->at) {
@@ -380,7 +400,7 @@ void Board::run(Time limit) {
 }
 
 bool Board::idle() const {
-    if (!powered_ || sleeping_ || waiting_ || locked_up_ || fence_hit_) return true;
+    if (!powered_ || sleeping_ || waiting_ || nor_wait_ || locked_up_ || fence_hit_) return true;
     const std::uint32_t pc = cpu_->get(Reg::pc);
     return flash_->stalls(pc < kFlashBase ? pc + kFlashBase : pc);
 }

@@ -39,7 +39,7 @@ class Clock {
     void show(Time event_time) noexcept { now_ = event_time; }
     /// Moves the clock to `time` without executing anything (stall, sleep). Earlier times are ignored.
     void advance_to(Time time) noexcept;
-    /// Power-up: time goes on from a whole cycle, so that what follows depends on nothing before.
+    /// The core starts: time goes on from a whole cycle, so that what follows depends on nothing before.
     void start_afresh() noexcept {
         ticks_ = (ticks_ | ((std::uint64_t{1} << kTickBits) - 1)) + 1;
         base_ticks_ = ticks_;

@@ -44,7 +44,7 @@ void Board::do_reset() {
         rcc_->note_reset(cause);
     }
     pending_fault_.reset();
-    sleeping_ = waiting_ = locked_up_ = fence_hit_ = false;
+    sleeping_ = waiting_ = nor_wait_ = locked_up_ = fence_hit_ = false;
     watch_passed_ = 0;
     call_.reset();
     std::erase_if(watches_, [](const Watch& watch) { return watch.once; });
@@ -56,6 +56,7 @@ void Board::do_reset() {
     nor_->started();
     reset_request_.reset();
     clock_.set_hz(rcc_->hclk_hz());
+    clock_.start_afresh();
     last_reset_ = cause;
     ++resets_;
     note("reset: begins to run, RCC_CSR", rcc_->peek(Rcc::kCsr));

@@ -18,6 +18,8 @@ class Random {
         state_ ^= state_ >> 27;
         return state_ * 0x2545'F491'4F6C'DD1Du;
     }
+    /// What decides all that follows.
+    [[nodiscard]] std::uint64_t state() const noexcept { return state_; }
     std::uint8_t byte() noexcept { return static_cast<std::uint8_t>(next() >> 56); }
 
   private:

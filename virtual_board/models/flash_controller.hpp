@@ -74,8 +74,8 @@ class FlashController final : public Device {
     void set_faults(Faults* faults) noexcept { faults_ = faults; }
     /// How an operation is torn from now on.
     void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
-    /// No cell is unsteady.
-    [[nodiscard]] bool settled() const noexcept { return torn_.settled(); }
+    /// Its unsteady cells.
+    [[nodiscard]] const TornCells& torn() const noexcept { return torn_; }
 
     /// Erases counted per sector number since the program started.
     [[nodiscard]] const std::map<unsigned, std::uint64_t>& erases() const noexcept { return erases_; }

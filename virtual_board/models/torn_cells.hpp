@@ -30,12 +30,15 @@ class TornCells {
     /// Nothing is unsteady.
     [[nodiscard]] bool settled() const noexcept { return areas_.empty(); }
 
-  private:
     struct Area {
         std::size_t begin;
         std::vector<std::uint8_t> unsteady;  ///< bits that read anything
         bool deceptive;                      ///< the first start still reads what the tear left
     };
+    /// What decides, with the bytes of the memory, what later starts read.
+    [[nodiscard]] std::span<const Area> areas() const noexcept { return areas_; }
+
+  private:
     void drop_settled();
 
     std::span<std::uint8_t> array_;

@@ -101,6 +101,8 @@ void W25q::select(bool active) {
         page_set_.fill(false);
         return;
     }
+    const bool waits = received_ >= 2 && command_ == kReadStatus1 && busy();
+    busy_polls_ = waits ? busy_polls_ + 1 : 0;
     if (received_ > 0 && !ignored_) execute();
 }
 

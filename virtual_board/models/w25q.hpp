@@ -60,8 +60,10 @@ class W25q {
     void set_faults(Faults* faults) noexcept { faults_ = faults; }
     /// How an operation is torn from now on.
     void set_tear(Tear tear) noexcept { tear_kind_ = tear; }
-    /// No cell is unsteady.
-    [[nodiscard]] bool settled() const noexcept { return torn_.settled(); }
+    /// The last commands in a row that only read a busy status.
+    [[nodiscard]] unsigned busy_polls() const noexcept { return busy_polls_; }
+    /// Its unsteady cells.
+    [[nodiscard]] const TornCells& torn() const noexcept { return torn_; }
     [[nodiscard]] bool busy() const noexcept {
         return operation_.has_value() || (faults_ != nullptr && faults_->nor_hung());
     }
@@ -103,6 +105,7 @@ class W25q {
     OperationGate gate_;
     Faults* faults_{nullptr};
     std::function<void(const char*, std::uint32_t)> note_;
+    unsigned busy_polls_{0};
     bool selected_{false};
     bool powered_down_{false};
     bool wel_{false};

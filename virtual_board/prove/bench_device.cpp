@@ -35,23 +35,64 @@ BenchDevice::BenchDevice(const BenchConfig& config, std::span<const std::uint8_t
       images_(std::move(images)),
       flash_(FlashGeometry(config.board.part).size_bytes(), 0xFF),
       nor_(W25q::kSizeBytes, 0xFF),
+      flash_digest_(flash_),
+      nor_digest_(std::span{nor_}.first(config.nor_used_bytes)),
       client_([this](std::span<const std::uint8_t> bytes) {
           for (const std::uint8_t byte : bytes)
               board_->console_receive({byte, false});
       }) {
     std::copy_n(loader.begin(), std::min(loader.size(), flash_.size()), flash_.begin());
+    flash_digest_.touch(0, flash_.size());
+    flash_digest_.settle();
     BoardHooks hooks;
     hooks.console_sent = [this](std::uint8_t byte) { client_.received(byte, board_->now()); };
-    hooks.operation = [this](const MemoryOperation& operation) {
-        return hook_ ? hook_(operation) : Fate::runs;
-    };
+    hooks.operation = [this](const MemoryOperation& operation) { return operation_begins(operation); };
+    hooks.reset = [this](ResetCause) { started(); };
     board_ = std::make_unique<Board>(config_.board, flash_, nor_, backup_, std::move(hooks));
     board_->set_cut_effects(Tear::mixed, config_.vbat);
+    board_->fix_garbage(config_.board.seed);
     const bool execute = std::any_of(images_.begin(), images_.end(), [](const KnownImage& image) {
         return image.behaviour == AppBehaviour::executes;
     });
     if (!execute)
         board_->set_fence(config_.application, kFlashBase + static_cast<std::uint32_t>(flash_.size()));
+}
+
+Fate BenchDevice::operation_begins(const MemoryOperation& operation) {
+    const bool internal =
+        operation.kind == OperationKind::flash_program || operation.kind == OperationKind::flash_erase;
+    (internal ? last_flash_ : last_nor_) = operation;
+    touch(operation);
+    return hook_ ? hook_(operation) : Fate::runs;
+}
+
+void BenchDevice::touch(const MemoryOperation& operation) {
+    if (operation.kind == OperationKind::flash_program || operation.kind == OperationKind::flash_erase)
+        flash_digest_.touch(operation.address - kFlashBase, operation.size_bytes);
+    else
+        nor_digest_.touch(operation.address, operation.size_bytes);
+}
+
+void BenchDevice::settle() {
+    flash_digest_.settle();
+    nor_digest_.settle();
+    touch(last_flash_);
+    touch(last_nor_);
+}
+
+Fingerprint BenchDevice::memory_state() {
+    Hasher hash;
+    hash.add(flash_digest_.value());
+    hash.add(nor_digest_.value());
+    for (const std::uint32_t word : backup_.registers)
+        hash.add(word);
+    hash.add(backup_.sram);
+    return hash.result();
+}
+
+void BenchDevice::started() {
+    started_at_ = board_->now();
+    instructions_then_ = board_->instructions();
 }
 
 std::optional<std::size_t> BenchDevice::running_image() const {
@@ -66,9 +107,9 @@ std::optional<std::size_t> BenchDevice::running_image() const {
 void BenchDevice::give_power() {
     if (board_->powered()) return;
     board_->run(board_->now() + kOffTime);
-    board_->reseed(config_.board.seed + ++power_ups_);
-    powered_at_ = board_->now();
-    instructions_then_ = board_->instructions();
+    ++power_ups_;
+    board_->reseed(config_.board.seed + (steady() ? 0 : power_ups_));
+    if (power_up_hook_) power_up_hook_();
     board_->power_on();
 }
 
@@ -85,9 +126,12 @@ BenchDevice::StartEnd BenchDevice::run_start(JobResult& result) {
             resets_seen_ = board_->resets();
             served_since = kNever;
             client_.device_started();
+        } else {
+            client_.poll(board_->now());
         }
-        client_.poll(board_->now());
-        board_->run(board_->now() + kSlice);
+        // Slices count from the start: two starts alike are looked at at the same times.
+        const Time since_start = board_->now() - started_at_;
+        board_->run(started_at_ + (since_start / kSlice + 1) * kSlice);
         if (!board_->powered()) return StartEnd::power_gone;
         if (board_->resets() != resets_seen_) continue;
         if (board_->fence_hit() || executes_now()) return StartEnd::application;
@@ -203,6 +247,7 @@ void BenchDevice::follow_application(const ProveJob& job, JobResult& result) {
 
 JobResult BenchDevice::perform(const ProveJob& job) {
     JobResult result;
+    doing_ = job.link.token << 8;
     client_.listen();
     for (; result.starts < kStartsMax && result.trouble.empty(); ++result.starts) {
         give_power();
@@ -251,6 +296,7 @@ JobResult BenchDevice::perform(const ProveJob& job) {
 
 std::string BenchDevice::check_quiet_starts(const ProveJob& job, unsigned starts) {
     for (unsigned start = 0; start < starts; ++start) {
+        doing_ = job.link.token << 8 | (start + 1);
         board_->power_off(config_.vbat);
         give_power();
         client_.listen();

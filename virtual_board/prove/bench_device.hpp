@@ -12,6 +12,7 @@
 #include "virtual_board/board.hpp"
 #include "virtual_board/prove/journal_view.hpp"
 #include "virtual_board/prove/link_client.hpp"
+#include "virtual_board/prove/memory_digest.hpp"
 
 namespace mcuota::board {
 
@@ -65,16 +66,23 @@ class BenchDevice {
         first_image_.reset();
         power_ups_ = 0;
     }
-    [[nodiscard]] std::span<const std::uint8_t> flash_bytes() const noexcept { return flash_; }
-    /// The part of the NOR the loader's regions lie in.
-    [[nodiscard]] std::span<const std::uint8_t> nor_bytes() const noexcept {
-        return std::span{nor_}.first(config_.nor_used_bytes);
+    /// Called when the device is about to get power.
+    void on_power_up(std::function<void()> hook) { power_up_hook_ = std::move(hook); }
+    /// No cell of its memories is unsteady.
+    [[nodiscard]] bool steady() const noexcept {
+        return board_->flash().torn().settled() && board_->nor().torn().settled();
     }
-    [[nodiscard]] Time time_of_power_up() const noexcept { return powered_at_; }
-    [[nodiscard]] std::uint64_t instructions_at_power_up() const noexcept { return instructions_then_; }
-    [[nodiscard]] std::uint64_t gateway_state() const noexcept {
-        return client_.state() ^ std::uint64_t{power_ups_} << 32 ^
-               (first_image_ ? *first_image_ + 1 : 0) << 16;
+    /// What flash, NOR (as far as the loader's regions reach) and backup domain hold.
+    [[nodiscard]] Fingerprint memory_state();
+    /// What was written so far is neither in flight nor unsteady; makes memory_state() cheap.
+    void settle();
+    [[nodiscard]] Time time_of_start() const noexcept { return started_at_; }
+    [[nodiscard]] std::uint64_t instructions_at_start() const noexcept { return instructions_then_; }
+    /// What the gateway does next, as one number.
+    [[nodiscard]] std::uint64_t gateway_state() const noexcept { return client_.state(); }
+    /// What is being done with the device, as one number: it outlives starts.
+    [[nodiscard]] std::uint64_t proof_state() const noexcept {
+        return doing_ << 8 ^ (first_image_ ? *first_image_ + 1 : 0);
     }
     /// The first application started since then.
     [[nodiscard]] std::optional<std::size_t> first_image() const { return first_image_; }
@@ -105,18 +113,25 @@ class BenchDevice {
     [[nodiscard]] bool executes_now() const;
     [[nodiscard]] std::string state_text() const;
     void pass(Time time);
+    void started();
+    void touch(const MemoryOperation& operation);
+    [[nodiscard]] Fate operation_begins(const MemoryOperation& operation);
 
     BenchConfig config_;
     std::vector<KnownImage> images_;
     Bytes flash_, nor_;
     BackupDomain backup_;
+    MemoryDigest flash_digest_, nor_digest_;
+    MemoryOperation last_flash_, last_nor_;  ///< may be in flight
     std::function<Fate(const MemoryOperation&)> hook_;
     std::unique_ptr<Board> board_;
     LinkClient client_;
+    std::function<void()> power_up_hook_;
+    std::uint64_t doing_{0};
     std::uint64_t resets_seen_{0};
     std::optional<std::size_t> first_image_;
     unsigned power_ups_{0};  ///< since the last cut
-    Time powered_at_{0};
+    Time started_at_{0};
     std::uint64_t instructions_then_{0};
 };
 

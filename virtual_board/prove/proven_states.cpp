@@ -6,47 +6,36 @@
 #include <sys/mman.h>
 
 #include <atomic>
-#include <cstring>
 #include <new>
-#include <span>
 
 #include "virtual_board/prove/bench_device.hpp"
 
 namespace mcuota::board {
 namespace {
 
-constexpr std::size_t kEntries = 1u << 18;
+constexpr std::size_t kEntries = 1u << 21;
 constexpr unsigned kProbes = 32;
 
-/// Two independent multiply-and-fold hashes over 64-bit words, about as fast as memory.
-class Hasher {
-  public:
-    void add(std::uint64_t word) noexcept {
-        a_ = fold(a_ ^ word, 0x9E37'79B9'7F4A'7C15u);
-        b_ = fold(b_ + word, 0xC2B2'AE3D'27D4'EB4Fu);
+void add_unsteady(Hasher& hash, const TornCells& torn) {
+    for (const TornCells::Area& area : torn.areas()) {
+        hash.add(area.begin << 1 | (area.deceptive ? 1u : 0u));
+        hash.add(area.unsteady);
     }
-    void add(std::span<const std::uint8_t> bytes) noexcept {
-        std::size_t at = 0;
-        for (; bytes.size() - at >= 8; at += 8) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, bytes.data() + at, 8);
-            add(word);
-        }
-        for (; at < bytes.size(); ++at)
-            add(bytes[at] | 0x100u);
-    }
-    [[nodiscard]] ProvenStates::Fingerprint result() const noexcept { return {a_ | 1, b_}; }
+}
 
-  private:
-    __extension__ using Wide = unsigned __int128;
-    [[nodiscard]] static std::uint64_t fold(std::uint64_t x, std::uint64_t k) noexcept {
-        const Wide product = Wide{x ^ k} * (k ^ 0xD6E8'FEB8'6659'FD93u);
-        return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64) ^
-               (x << 1 | x >> 63);
+/// What outlives a start of the device, and what is being proven.
+Hasher lasting(BenchDevice& device) {
+    Board& board = device.board();
+    Hasher hash;
+    hash.add(device.memory_state());
+    if (!device.steady()) {
+        add_unsteady(hash, board.flash().torn());
+        add_unsteady(hash, board.nor().torn());
+        hash.add(board.randomness());
     }
-    std::uint64_t a_{0x243F'6A88'85A3'08D3u};
-    std::uint64_t b_{0x1319'8A2E'0370'7344u};
-};
+    hash.add(device.proof_state());
+    return hash;
+}
 
 }  // namespace
 
@@ -66,19 +55,23 @@ ProvenStates::~ProvenStates() {
     if (entries_) ::munmap(entries_, kEntries * sizeof(Entry));
 }
 
-std::optional<ProvenStates::Fingerprint> ProvenStates::of(BenchDevice& device) {
+Fingerprint ProvenStates::running(BenchDevice& device) {
     Board& board = device.board();
-    if (!board.powered() || !board.flash().settled() || !board.nor().settled()) return std::nullopt;
-    Hasher hash;
-    hash.add(device.flash_bytes());
-    hash.add(device.nor_bytes());
+    Hasher hash = lasting(device);
     hash.add(board.sram());
+    hash.add(board.ccm());
     for (const Reg reg : {Reg::r0, Reg::r1, Reg::r2, Reg::r3, Reg::r12, Reg::sp, Reg::lr, Reg::pc, Reg::xpsr})
         hash.add(board.reg(reg));
-    hash.add(board.instructions() - device.instructions_at_power_up());
-    hash.add(board.now() - device.time_of_power_up());
+    hash.add(board.instructions() - device.instructions_at_start());
+    hash.add(board.now() - device.time_of_start());
+    hash.add(board.nor().busy() ? board.nor().deadline() - device.time_of_start() : kNever);
+    hash.add(static_cast<std::uint64_t>(board.last_reset()));
     hash.add(device.gateway_state());
     return hash.result();
+}
+
+Fingerprint ProvenStates::off(BenchDevice& device) {
+    return lasting(device).result();
 }
 
 std::optional<std::uint8_t> ProvenStates::find(const Fingerprint& state) const {

@@ -20,8 +20,8 @@ constexpr std::size_t kFailuresKept = 20;
 constexpr unsigned kQuietStarts = 2;
 constexpr unsigned kChildWallSeconds = 300;
 constexpr std::uint64_t kSecondCutWithin = 60;  // operations of a recovery: most have fewer
-// States are compared at this many operations after the last cut: recoveries that will meet have met by then.
-constexpr std::uint64_t kStatesLooked = 40;
+// States are compared at this many operations after each start: runs that will meet have met by then.
+constexpr unsigned kStatesLooked = 12;
 constexpr std::uint64_t kHarmCount = std::size(kHarms);
 
 constexpr std::array<std::pair<Harm, const char*>, 7> kHarmNames{{{Harm::before, "before"},
@@ -161,6 +161,7 @@ Fate Sweep::harm(Harm what) {
 bool Sweep::fork_for(const CutPoint& cut) {
     while (running_.size() >= settings_.jobs)
         collect(false);
+    device_.settle();
     const ::pid_t pid = ::fork();
     if (pid != 0) {
         if (pid > 0) running_[pid] = cut_id(scenario_.name, {cut});
@@ -170,6 +171,9 @@ bool Sweep::fork_for(const CutPoint& cut) {
     }
     ::alarm(kChildWallSeconds);
     child_ = true;
+    t0_ = device_.board().now();
+    resets_ = device_.board().resets();
+    looks_ = kStatesLooked;  // before the first start after the cut nothing is compared
     running_.clear();
     const auto record = device_.journal();
     phase_ = record ? to_string(record->phase) : "blank";
@@ -178,25 +182,30 @@ bool Sweep::fork_for(const CutPoint& cut) {
     return true;
 }
 
-/// The last cut is over and an operation is about to begin: has another run been here?
-void Sweep::meet_state() {
-    met_ = device_.board().operations() - 1;
-    if (met_ - begin_ >= kStatesLooked) return;
-    const auto state = ProvenStates::of(device_);
-    if (!state) return;
-    if (const auto image = proven_.find(*state)) {
-        for (const ProvenStates::Fingerprint& passed : passed_)
+/// The last cut is over: has another run been in this state?
+void Sweep::meet_state(const Fingerprint& state) {
+    if (const auto image = proven_.find(state)) {
+        for (const Fingerprint& passed : passed_)
             proven_.add(passed, *image);
         report(device_.image(*image).name, "", true);
     }
-    passed_.push_back(*state);
+    passed_.push_back(state);
+}
+
+void Sweep::at_power_up() {
+    if (child_ && !next_) meet_state(ProvenStates::off(device_));
 }
 
 Fate Sweep::at_operation(const MemoryOperation& operation) {
     if (counting_) return Fate::runs;
     const std::uint64_t number = operation.number - begin_;
     if (child_) {
-        if (!next_ && operation.number != met_) meet_state();
+        const std::uint64_t resets = device_.board().resets();
+        if (resets != resets_) {
+            resets_ = resets;
+            looks_ = 0;
+        }
+        if (!next_ && looks_++ < kStatesLooked) meet_state(ProvenStates::running(device_));
         if (!next_ || number != next_->operation) return Fate::runs;
         const CutPoint cut = *next_;
         next_.reset();
@@ -236,7 +245,7 @@ void Sweep::finish_child(const JobResult& result) {
     }
     std::replace(trouble.begin(), trouble.end(), '\n', ' ');
     if (trouble.empty() && first)
-        for (const ProvenStates::Fingerprint& passed : passed_)
+        for (const Fingerprint& passed : passed_)
             proven_.add(passed, static_cast<std::uint8_t>(*first));
     report(first ? device_.image(*first).name : "none", trouble, false);
 }
@@ -297,6 +306,7 @@ SweepResult Sweep::run() {
         return result_;
     }
     device_.on_operation([this](const MemoryOperation& operation) { return at_operation(operation); });
+    device_.on_power_up([this] { at_power_up(); });
     begin_ = device_.board().operations();
     if (count_operations()) {
         ::fcntl(report_[0], F_SETFL, O_NONBLOCK);
@@ -310,6 +320,7 @@ SweepResult Sweep::run() {
             result_.error = "the job has only " + std::to_string(result_.operations) + " operations";
     }
     device_.on_operation({});
+    device_.on_power_up({});
     ::close(report_[0]);
     ::close(report_[1]);
     return result_;

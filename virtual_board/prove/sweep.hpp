@@ -73,7 +73,8 @@ class Sweep {
     [[nodiscard]] bool fork_for(const CutPoint& cut);
     [[noreturn]] void finish_child(const JobResult& result);
     [[noreturn]] void report(const std::string& ran, const std::string& trouble, bool merged);
-    void meet_state();
+    void meet_state(const Fingerprint& state);
+    void at_power_up();
     [[nodiscard]] bool count_operations();
     void collect(bool all);
     void take_line(const std::string& line);
@@ -89,13 +90,15 @@ class Sweep {
     std::uint64_t begin_{0};  ///< board operations before the job, or since the last cut
     bool counting_{false};
     bool child_{false};
+    std::uint64_t t0_{0}, i0_{0};
     std::vector<CutPoint> cuts_;    ///< suffered by this process
     std::optional<CutPoint> next_;  ///< the next one, once this process is a child
     std::string phase_;             ///< journal phase at the first cut
     Random random_{1};
     ProvenStates proven_;
-    std::vector<ProvenStates::Fingerprint> passed_;  ///< states on the way of this child
-    std::uint64_t met_{0};                           ///< operations when the last one was taken
+    std::vector<Fingerprint> passed_;  ///< states on the way of this child
+    std::uint64_t resets_{0};          ///< of the device, when states were last counted
+    unsigned looks_{0};                ///< states compared since then
     int report_[2]{-1, -1};
     std::string text_;                    ///< of the pipe, not yet whole lines
     std::map<int, std::string> running_;  ///< children: process → id

@@ -169,6 +169,35 @@ TEST_CASE("the NOR is read, programmed and erased over SPI5", "[board][cpu][nor]
     CHECK(bench.nor_bytes[0x1000] == 0x42);
 }
 
+TEST_CASE("asking the busy NOR again and again is skipped, not executed, and ends on time",
+          "[board][cpu][nor]") {
+    const auto run = [](Time slice) {
+        TestBoard bench;
+        bench.handler(15, Thumb().bump(kScratch + 8).ret());
+        Thumb program = with_spi();
+        program.poke(kScratch, 0).poke(kScratch + 4, 0).poke(kScratch + 8, 0);
+        program.poke(0xE000'E014, 1600 - 1).poke(0xE000'E018, 0).poke(0xE000'E010, 7);  // 0.1 ms at 16 MHz
+        transfer(program, {0x06});
+        transfer(program, {0x02, 0, 0x10, 0, 0x42});
+        const auto wait = program.here();
+        program.bump(kScratch);
+        transfer(program, {0x05, 0}).mov(2, 1).tst(4, 2);
+        program.raw({0xD000}).b(wait);
+        program.bump(kScratch + 4).poke(0xE000'E010, 0).stop();
+        bench.start(program);
+        const Time begin = bench.board->now();
+        while (bench.result(1) != 1 && bench.board->now() - begin < kSecond)
+            bench.board->run(bench.board->now() + slice);
+        bench.run_for(kMillisecond);
+        return std::pair{bench.result(0), bench.result(2)};
+    };
+    const auto [polls, ticks] = run(10 * kMicrosecond);
+    CHECK(polls < 20);  // more than a hundred would fit into the 0.7 ms
+    CHECK(ticks >= 7);
+    CHECK(ticks <= 8);
+    CHECK(run(3 * kMillisecond) == std::pair{polls, ticks});
+}
+
 TEST_CASE("an MCU reset does not stop the NOR's erase, a power cut tears it", "[board][cpu][nor]") {
     const bool cut = GENERATE(false, true);
     TestBoard bench;

@@ -7,6 +7,7 @@
 
 #include "virtual_board/prove/digest.hpp"
 #include "virtual_board/prove/journal_view.hpp"
+#include "virtual_board/prove/memory_digest.hpp"
 #include "virtual_board/prove/sweep.hpp"
 
 using namespace mcuota::board;
@@ -108,4 +109,30 @@ TEST_CASE("ids of cuts are read as they are printed", "[board][prove]") {
     CHECK((*parsed)[1].harm == Harm::before);
     for (const char* bad : {"", "install", "install:", "install:x.mixed", "install:1", "install:1.never"})
         CHECK_FALSE(parse_cut_id(bad, scenario));
+}
+
+TEST_CASE("a memory's digest follows what was touched, and only that", "[board][prove]") {
+    std::vector<std::uint8_t> memory(3 * 4096 + 100, 0xFF);
+    MemoryDigest digest(memory);
+    const Fingerprint blank = digest.value();
+    memory[5000] = 1;
+    CHECK(digest.value() == blank);  // nobody said so
+    digest.touch(5000, 1);
+    const Fingerprint one = digest.value();
+    CHECK(one != blank);
+    memory[8191] = 2;  // the same page: what was touched may change later
+    CHECK(digest.value() != one);
+    memory[8191] = 0xFF;
+    CHECK(digest.value() == one);
+    digest.settle();
+    memory[5000] = 0xFF;
+    CHECK(digest.value() == one);
+    digest.touch(4096, 4096);
+    CHECK(digest.value() == blank);
+    std::swap(memory[12288], memory[0] = 7);  // the same bytes in other places
+    digest.touch(0, memory.size());
+    CHECK(digest.value() == MemoryDigest(memory).value());
+    CHECK(digest.value() != blank);
+    digest.touch(memory.size() + 9999, 10);  // outside: ignored
+    CHECK(digest.value() == MemoryDigest(memory).value());
 }
