@@ -17,3 +17,8 @@ set(CMAKE_ASM_FLAGS_INIT "${arm_flags}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,--gc-sections -specs=nano.specs -specs=nosys.specs -nostartfiles")
 set(CMAKE_C_FLAGS_MINSIZEREL "-Os -g -DNDEBUG")
 set(CMAKE_CXX_FLAGS_MINSIZEREL "-Os -g -DNDEBUG")
+
+# Flags for the host's programs (dpkg-buildpackage exports its hardening flags) mean nothing to this compiler.
+foreach(flags CFLAGS CXXFLAGS CPPFLAGS ASMFLAGS LDFLAGS)
+    set(ENV{${flags}} "")
+endforeach()

@@ -173,7 +173,7 @@ Result<int> prove(const ProveOptions& options) {
         loader_file = beside_program({"../share/mcuota/loader.elf", "../firmware/loader.elf"}).string();
     if (loader_file.empty())
         return Error{ErrorCode::not_found, "the loader image that comes with mcuota is not installed",
-                     "install it as /usr/share/mcuota/loader.elf, or name one with --loader", 0};
+                     "install the package mcuota-board, or name one with --loader", 0};
     auto loader = read_file(loader_file, kLoaderBytesMax);
     if (!loader) return loader.error();
     const auto scratch = ScratchFolder::make();
