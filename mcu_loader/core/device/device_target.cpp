@@ -206,6 +206,9 @@ Status DeviceTarget::install(std::uint64_t token) noexcept {
             return status;
         }
     }
+    if (const Status status = journal_.reserve(); status != Status::ok) {
+        return status;
+    }
     staging_.close();
     State next = state;
     next.phase = Phase::install_requested;
@@ -290,7 +293,11 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
     if (!counter_allowed(backup, state.security_counter_floor)) {
         return Status::security_counter_old;
     }
-    if (const Status status = prove_backup(backup); status != Status::ok) {
+    Status status = prove_backup(backup);
+    if (status == Status::ok) {
+        status = journal_.reserve();
+    }
+    if (status != Status::ok) {
         return status;
     }
     State next = state;

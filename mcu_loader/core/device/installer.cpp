@@ -309,11 +309,11 @@ Status Installer::verify_applied() noexcept {
     bool whole = false;
     Status status = holds(Region::running, 0, manifest, whole);
     if (status == Status::ok && !whole) {
-        status = Status::flash_program_failed;
         State next = journal_.state();
         next.dirty_units = 0xFFFFFFFF;  // trust no unit: all are written again
-        if (const Status written = journal_.append(next); written != Status::ok) {
-            return written;
+        status = journal_.append(next);
+        if (status == Status::ok) {
+            status = Status::flash_program_failed;
         }
     }
     return status;

@@ -156,7 +156,9 @@ void Staging::mount() noexcept {
         Mark mark{};
         MarkSlot kind{};
         if (read_mark(slot, mark, kind) != Status::ok) {
-            break;
+            // Which slots are used up is not known: an offer has to begin over.
+            envelope_bytes_ = next_mark_ = 0;
+            return;
         }
         if (kind != MarkSlot::blank) {
             next_mark_ = slot + 1;

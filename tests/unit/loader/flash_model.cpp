@@ -150,6 +150,18 @@ void FlashModel::perform(const Operation& operation) noexcept {
     }
 }
 
+/// As storage.hpp asks of a port. Where reads do not fail, what was programmed is what was asked for.
+bool FlashModel::reads_back(Region region, std::uint32_t offset,
+                            std::span<const std::uint8_t> bytes) noexcept {
+    if (!read_fault_) {
+        return true;
+    }
+    std::array<std::uint8_t, 512> there{};
+    const auto read_there = std::span{there}.first(bytes.size());
+    return read(region, offset, read_there) == Status::ok &&
+           std::equal(bytes.begin(), bytes.end(), read_there.begin());
+}
+
 Status FlashModel::program(Region region, std::uint32_t offset,
                            std::span<const std::uint8_t> bytes) noexcept {
     const RegionLayout& layout = cells(region).layout();
@@ -171,6 +183,9 @@ Status FlashModel::program(Region region, std::uint32_t offset,
         }
         if (fault != Status::ok) {
             return fault;
+        }
+        if (!reads_back(region, offset, bytes.first(count))) {
+            return region == Region::running ? Status::flash_program_failed : Status::nor_verify_failed;
         }
         offset += static_cast<std::uint32_t>(count);
         bytes = bytes.subspan(count);

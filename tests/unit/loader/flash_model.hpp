@@ -181,7 +181,8 @@ class FlashModel final : public device::Storage {
     /// done).
     using Fault = std::function<Status(Region region, bool erase, std::uint32_t offset)>;
     void set_fault(Fault fault) { fault_ = std::move(fault); }
-    /// Asked after every read: may change what was read, or fail it.
+    /// Asked after every read, also those that read back what was programmed: may change what was read, or
+    /// fail it.
     using ReadFault = std::function<Status(Region region, std::uint32_t offset, std::span<std::uint8_t> out)>;
     void set_read_fault(ReadFault fault) { read_fault_ = std::move(fault); }
     /// While held, reads do not fail: for the tests' own looks at the flash.
@@ -200,6 +201,8 @@ class FlashModel final : public device::Storage {
     [[nodiscard]] bool in_range(Region region, std::uint32_t offset, std::size_t length,
                                 const char* what) noexcept;
     void violate(const std::string& what) noexcept;
+    [[nodiscard]] bool reads_back(Region region, std::uint32_t offset,
+                                  std::span<const std::uint8_t> bytes) noexcept;
     /// Cuts now if it is time; else lets the operation happen.
     void perform(const Operation& operation) noexcept;
 

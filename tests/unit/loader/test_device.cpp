@@ -212,14 +212,19 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     }
     device::Journal& journal = ram_.make<device::Journal>(flash);
     device::Staging& staging = ram_.make<device::Staging>(flash, board);
-    static_cast<void>(journal.mount());
+    if (journal.mount() != Status::ok) {
+        board.reset_by(kCauseSoftware);  // an application whose agent does not start begins again
+    }
     staging.mount();
     device::KeyChain& keys = mounted_keys(journal);
     auto& target = ram_.make<device::AgentTarget>(flash, board, product, keys, journal, staging);
-    // An application whose confirmation fails tries again.
-    if (behaviour == Application::confirms && target.confirm() != Status::ok &&
-        target.confirm() != Status::ok) {
-        end.trouble = "a confirmation was refused";
+    if (behaviour == Application::confirms) {
+        // An application whose confirmation fails tries again.
+        const bool confirmed = target.confirm() == Status::ok;
+        const Status again = confirmed ? Status::ok : target.confirm();
+        if (again != Status::ok && !device::is_storage_error(again)) {
+            end.trouble = "a confirmation was refused";
+        }
     }
     device::BackupAhead& ahead = ram_.make<device::BackupAhead>(flash, board, journal, target.scratch());
     for (unsigned step = 0; step < ahead_steps_max && ahead.step(); ++step) {
