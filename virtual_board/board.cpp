@@ -185,7 +185,7 @@ void Board::power_on() {
     Random fixed(garbage_seed_.value_or(0));
     Random& garbage = garbage_seed_ ? fixed : random_;
     for (auto* memory : {&sram_, &ccm_})
-        std::generate(memory->begin(), memory->end(), [&garbage] { return garbage.byte(); });
+        garbage.fill(*memory);
     rcc_->power_up();
     clock_.advance_to(clock_.now() + 1500 * kMicrosecond);
     last_reset_ = ResetCause::power;

@@ -54,6 +54,11 @@ struct BoardHooks {
     std::function<void()> power_cut;  ///< a planned cut has happened; the board is off
 };
 
+/// A stream and its channel at one of the two DMA controllers.
+struct DmaRoute {
+    unsigned controller, stream, channel;
+};
+
 class Board final : private CpuBus, private DmaPort {
   public:
     /// `flash` and `nor` hold the whole memories; they and `backup` outlive the board and are written
@@ -175,7 +180,10 @@ class Board final : private CpuBus, private DmaPort {
     void work_off_events();
     void skip_to(Time time);
     void after_access();
+    [[nodiscard]] bool serve_dma(const std::array<DmaRoute, 2>& routes, bool to_memory);
+    [[nodiscard]] bool pump_spi();
     void pump_dma();
+    void run_spi(Time limit);
     void update_lines();
     void plan_stop();
     [[nodiscard]] bool only_periodic_ahead() const;

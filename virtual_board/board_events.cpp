@@ -19,13 +19,11 @@ constexpr std::uint64_t kWaitLoopInstructions = 64;
 constexpr unsigned kWaitLoopRepeats = 3;
 // One question to the NOR is two bytes on the SPI and a dozen register accesses.
 constexpr std::uint64_t kNorPollInstructions = 512;
-// Shorter waits are cheaper to execute than to skip.
+// Shorter waits are cheaper to execute than to skip, unless many short ones follow each other.
+constexpr unsigned kLongWaitRepeats = 16;
 constexpr Time kWaitWorthSkipping = 1 * kMicrosecond;
 
-/// Which stream and channel serve a peripheral's request (fact sheet 5.2).
-struct DmaRoute {
-    unsigned controller, stream, channel;
-};
+// Which stream and channel serve a peripheral's request: fact sheet 5.2.
 struct UsartRoutes {
     unsigned usart;
     std::array<DmaRoute, 2> rx, tx;
@@ -92,27 +90,51 @@ void Board::plan_stop() {
     attention_ = dying() || pending_fault_ || flash_->busy() || nvic_->anything_pending();
 }
 
+bool Board::serve_dma(const std::array<DmaRoute, 2>& routes, bool to_memory) {
+    for (const DmaRoute& route : routes) {
+        Dma& dma = *dmas_[route.controller];
+        if (!dma.ready(route.stream, route.channel, to_memory)) continue;
+        dma.serve(route.stream);
+        return true;
+    }
+    return false;
+}
+
+bool Board::pump_spi() {
+    bool moved = false;
+    if (spi5_->dma_rx_request()) moved |= serve_dma(kSpi5Rx, true);
+    if (spi5_->dma_tx_request()) moved |= serve_dma(kSpi5Tx, false);
+    return moved;
+}
+
 void Board::pump_dma() {
-    const auto serve = [this](const std::array<DmaRoute, 2>& routes, bool to_memory) {
-        for (const DmaRoute& route : routes) {
-            Dma& dma = *dmas_[route.controller];
-            if (!dma.ready(route.stream, route.channel, to_memory)) continue;
-            dma.serve(route.stream);
-            return true;
-        }
-        return false;
-    };
     bool moved = true;
     while (moved) {
-        moved = false;
+        moved = pump_spi();
         for (const UsartRoutes& routes : kUsartRoutes) {
             const Usart& usart = *usarts_[routes.usart];
-            if (usart.dma_rx_request()) moved |= serve(routes.rx, true);
-            if (usart.dma_tx_request()) moved |= serve(routes.tx, false);
+            if (usart.dma_rx_request()) moved |= serve_dma(routes.rx, true);
+            if (usart.dma_tx_request()) moved |= serve_dma(routes.tx, false);
         }
-        if (spi5_->dma_rx_request()) moved |= serve(kSpi5Rx, true);
-        if (spi5_->dma_tx_request()) moved |= serve(kSpi5Tx, false);
     }
+}
+
+/// While the program waits, byte after byte crosses the SPI by DMA and nothing else happens: the same as
+/// working off these events one by one, at a tenth of the cost. Ends before any other event, and when the
+/// program would notice.
+void Board::run_spi(Time limit) {
+    Time end = std::min({limit, nor_->deadline(), cut_at_, bite_at_});
+    for (const Device* device : timed_)
+        if (device != spi5_.get()) end = std::min(end, device->deadline());
+    const Dma& dma = *dmas_[kSpi5Rx[0].controller];
+    const std::uint8_t lines = dma.irqs();
+    while (spi5_->deadline() < end && !status_changed() && dma.irqs() == lines) {
+        clock_.show(spi5_->deadline());
+        spi5_->advance();
+        while (pump_spi()) {
+        }
+    }
+    clock_.advance_to(clock_.now());
 }
 
 void Board::update_lines() {
@@ -195,7 +217,7 @@ void Board::recognise_wait(const Slot& slot, std::uint32_t address, std::uint32_
     if (wait_repeats_ < kWaitLoopRepeats || !slot.device->status_register((address - slot.base) & ~3u))
         return;
     clock_.sync();
-    if (next_event() <= clock_.now() + kWaitWorthSkipping) return;
+    if (wait_repeats_ < kLongWaitRepeats && next_event() <= clock_.now() + kWaitWorthSkipping) return;
     waiting_ = true;
     attention_ = true;
 }
@@ -378,7 +400,10 @@ void Board::run(Time limit) {
             // Something happens. The program looks at the register again only when that changed it (or when
             // an interrupt is taken).
             work_off_events();
-            if (dying() || status_changed()) waiting_ = false;
+            if (dying() || status_changed())
+                waiting_ = false;
+            else if (!nvic_->anything_pending())
+                run_spi(limit);
             continue;
         }
         if (nor_wait_) {

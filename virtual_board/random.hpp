@@ -3,6 +3,8 @@
 // Reproducible randomness: the same seed gives the same board.
 
 #include <cstdint>
+#include <cstring>
+#include <span>
 
 namespace mcuota::board {
 
@@ -20,6 +22,14 @@ class Random {
     }
     /// What decides all that follows.
     [[nodiscard]] std::uint64_t state() const noexcept { return state_; }
+    void fill(std::span<std::uint8_t> bytes) noexcept {
+        for (; bytes.size() >= sizeof(std::uint64_t); bytes = bytes.subspan(sizeof(std::uint64_t))) {
+            const std::uint64_t word = next();
+            std::memcpy(bytes.data(), &word, sizeof word);
+        }
+        for (std::uint8_t& last : bytes)
+            last = byte();
+    }
     std::uint8_t byte() noexcept { return static_cast<std::uint8_t>(next() >> 56); }
 
   private:

@@ -171,7 +171,6 @@ bool Sweep::fork_for(const CutPoint& cut) {
     }
     ::alarm(kChildWallSeconds);
     child_ = true;
-    t0_ = device_.board().now();
     resets_ = device_.board().resets();
     looks_ = kStatesLooked;  // before the first start after the cut nothing is compared
     running_.clear();

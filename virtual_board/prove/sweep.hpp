@@ -90,7 +90,6 @@ class Sweep {
     std::uint64_t begin_{0};  ///< board operations before the job, or since the last cut
     bool counting_{false};
     bool child_{false};
-    std::uint64_t t0_{0}, i0_{0};
     std::vector<CutPoint> cuts_;    ///< suffered by this process
     std::optional<CutPoint> next_;  ///< the next one, once this process is a child
     std::string phase_;             ///< journal phase at the first cut
