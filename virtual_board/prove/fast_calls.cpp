@@ -26,6 +26,10 @@ constexpr const char* kCompressSymbol = "_ZN6mcuota12_GLOBAL__N_18compressERSt5a
 // Status mcuota::verify_signature(const PublicKey&, std::span<const uint8_t>, std::span<const uint8_t>)
 constexpr const char* kVerifySymbol =
     "_ZN6mcuota16verify_signatureERKNS_9PublicKeyESt4spanIKhLj4294967295EES5_";
+constexpr const char* kFillSymbol = "memset";
+constexpr std::uint32_t kFillWorthBytes = 64;  // shorter ones are executed as fast
+constexpr std::size_t kFillsMax = 256;
+constexpr std::uint32_t kRamBase = 0x2000'0000;
 // Offsets in a PublicKey: algorithm, key id, bytes (pointer, size).
 constexpr std::uint32_t kKeyStructBytes = 20, kKeyBytesAt = 12, kKeySizeAt = 16;
 
@@ -43,6 +47,12 @@ struct FastCalls::Shared {
     std::atomic<bool> wrong{false};
     std::atomic<std::uint32_t> answers{0};
     Answer answer[kAnswersMax];
+    /// How long a fill takes depends on where it begins in a word and on its length.
+    struct Fill {
+        std::atomic<std::uint64_t> key;  ///< 0: free
+        std::atomic<std::uint64_t> instructions;
+    };
+    Fill fill[kFillsMax];
 };
 
 FastCalls::FastCalls(Board& board, const std::string& loader) : board_(board) {
@@ -53,6 +63,8 @@ FastCalls::FastCalls(Board& board, const std::string& loader) : board_(board) {
         board_.watch_code(*address & ~kThumbBit, [this] { compression(); });
     if (const std::optional<std::uint32_t> address = symbol_address(loader, kVerifySymbol))
         board_.watch_code(*address & ~kThumbBit, [this] { verification(); });
+    if (const std::optional<std::uint32_t> address = symbol_address(loader, kFillSymbol))
+        board_.watch_code(*address & ~kThumbBit, [this] { fill(); });
 }
 
 FastCalls::~FastCalls() {
@@ -129,6 +141,31 @@ void FastCalls::verified() {
     answer.answer = board_.reg(Reg::r0);
     answer.instructions = board_.thread_instructions() - begun_at_;
     answer.ready = true;
+}
+
+/// r0: where; r1: the byte; r2: how many.
+void FastCalls::fill() {
+    const std::uint32_t begin = board_.reg(Reg::r0), count = board_.reg(Reg::r2);
+    if (count < kFillWorthBytes || begin < kRamBase || shared_->wrong) return;
+    std::uint8_t* at = board_.memory(begin, count);
+    if (!at) return;
+    const std::uint64_t key = std::uint64_t{count} << 2 | (begin & 3);
+    for (Shared::Fill& known : shared_->fill) {
+        if (known.key == key) {
+            if (known.instructions == 0) return;  // another process is learning it just now
+            std::memset(at, static_cast<std::uint8_t>(board_.reg(Reg::r1)), count);
+            return board_.finish_call(begin, known.instructions);
+        }
+        std::uint64_t free = 0;
+        if (known.key != 0 || !known.key.compare_exchange_strong(free, key)) continue;
+        const auto byte = static_cast<std::uint8_t>(board_.reg(Reg::r1));
+        begun_at_ = board_.thread_instructions();
+        board_.watch_code_once(board_.reg(Reg::lr) & ~kThumbBit, [this, &known, at, count, byte] {
+            if (std::count(at, at + count, byte) != static_cast<std::ptrdiff_t>(count)) shared_->wrong = true;
+            known.instructions = board_.thread_instructions() - begun_at_;
+        });
+        return;
+    }
 }
 
 }  // namespace mcuota::board

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
-// Two pure functions of the loader take nearly all of its instructions: the SHA-256 compression and the
-// verification of a signature. In a sweep the same data is hashed and the same few signatures are verified
-// thousands of times. The compression is computed by the host after its first calls were executed and
-// compared; a verification is executed once for each input and its answer remembered. Anything else is
-// executed. Time passes as if the calls had been executed.
+// Three pure functions of the loader take nearly all of its instructions: the SHA-256 compression, the
+// verification of a signature, and memset. In a sweep the same data is hashed and the same few signatures are
+// verified thousands of times. The compression is computed by the host after its first calls were executed
+// and compared, a fill after the first of its length; a verification is executed once for each input and its
+// answer remembered. Anything else is executed. Time passes as if the calls had been executed.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +32,7 @@ class FastCalls {
     void compressed();
     void verification();
     void verified();
+    void fill();
 
     Board& board_;
     Shared* shared_{nullptr};
