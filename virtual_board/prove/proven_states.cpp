@@ -74,6 +74,34 @@ Fingerprint ProvenStates::off(BenchDevice& device) {
     return lasting(device).result();
 }
 
+std::optional<std::uint32_t> ProvenStates::deceptive_sector(BenchDevice& device) {
+    Board& board = device.board();
+    if (!board.nor().torn().settled()) return std::nullopt;
+    std::uint32_t found = 0;
+    for (const TornCells::Area& area : board.flash().torn().areas()) {
+        const auto begin = static_cast<std::uint32_t>(kFlashBase + area.begin);
+        const Sector* sector = board.geometry().at(begin);
+        if (!area.deceptive || !sector || begin + area.unsteady.size() > sector->end()) return std::nullopt;
+        if (found != 0 && found != sector->begin) return std::nullopt;
+        found = sector->begin;
+    }
+    return found;
+}
+
+Fingerprint ProvenStates::looks(BenchDevice& device) {
+    Hasher hash;
+    hash.add(device.memory_state());
+    hash.add(device.proof_state());
+    return hash.result();
+}
+
+Fingerprint ProvenStates::deceptive(const Fingerprint& looks, std::uint32_t sector) {
+    Hasher hash;
+    hash.add(looks);
+    hash.add(sector);
+    return hash.result();
+}
+
 std::optional<std::uint8_t> ProvenStates::find(const Fingerprint& state) const {
     for (unsigned probe = 0; entries_ && probe < kProbes; ++probe) {
         const Entry& entry = entries_[(state[0] + probe) % kEntries];

@@ -12,6 +12,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 namespace mcuota::board {
 namespace {
@@ -184,21 +185,49 @@ bool Sweep::fork_for(const CutPoint& cut) {
 /// The last cut is over: has another run been in this state?
 void Sweep::meet_state(const Fingerprint& state) {
     if (const auto image = proven_.find(state)) {
-        for (const Fingerprint& passed : passed_)
-            proven_.add(passed, *image);
+        remember(*image);
         report(device_.image(*image).name, "", true);
     }
     passed_.push_back(state);
 }
 
 void Sweep::at_power_up() {
-    if (child_ && !next_) meet_state(ProvenStates::off(device_));
+    if (!child_ || next_) return;
+    meet_state(ProvenStates::off(device_));
+    if (std::exchange(cut_over_, true)) return;
+    const auto sector = ProvenStates::deceptive_sector(device_);
+    if (!sector) return;
+    const Fingerprint looks = ProvenStates::looks(device_);
+    if (const auto image = proven_.find(ProvenStates::deceptive(looks, *sector)))
+        report(device_.image(*image).name, "", true);
+    first_start_ = FirstStart{device_.board().resets() + 1, *sector, looks, 0, {}};
+}
+
+/// An erase counts as soon as the same start goes on after it.
+void Sweep::watch_first_start(const MemoryOperation& operation) {
+    if (!first_start_ || device_.board().resets() != first_start_->resets) return;
+    if (first_start_->erasing != 0) first_start_->erased.push_back(first_start_->erasing);
+    first_start_->erasing = operation.kind == OperationKind::flash_erase ? operation.address : 0;
+}
+
+/// This run ends well, and what it passed is proven.
+void Sweep::remember(std::uint8_t first_image) {
+    for (const Fingerprint& passed : passed_)
+        proven_.add(passed, first_image);
+    if (!first_start_) return;
+    const std::vector<std::uint32_t>& erased = first_start_->erased;
+    const std::uint32_t own = first_start_->unsteady;
+    if (own != 0 && std::find(erased.begin(), erased.end(), own) == erased.end()) return;
+    proven_.add(ProvenStates::deceptive(first_start_->looks, 0), first_image);
+    for (const std::uint32_t sector : erased)
+        proven_.add(ProvenStates::deceptive(first_start_->looks, sector), first_image);
 }
 
 Fate Sweep::at_operation(const MemoryOperation& operation) {
     if (counting_) return Fate::runs;
     const std::uint64_t number = operation.number - begin_;
     if (child_) {
+        watch_first_start(operation);
         const std::uint64_t resets = device_.board().resets();
         if (resets != resets_) {
             resets_ = resets;
@@ -243,9 +272,7 @@ void Sweep::finish_child(const JobResult& result) {
         if (!next.trouble.empty()) trouble = "the next job: " + next.trouble;
     }
     std::replace(trouble.begin(), trouble.end(), '\n', ' ');
-    if (trouble.empty() && first)
-        for (const Fingerprint& passed : passed_)
-            proven_.add(passed, static_cast<std::uint8_t>(*first));
+    if (trouble.empty() && first) remember(static_cast<std::uint8_t>(*first));
     report(first ? device_.image(*first).name : "none", trouble, false);
 }
 

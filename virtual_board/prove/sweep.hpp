@@ -75,6 +75,8 @@ class Sweep {
     [[noreturn]] void report(const std::string& ran, const std::string& trouble, bool merged);
     void meet_state(const Fingerprint& state);
     void at_power_up();
+    void watch_first_start(const MemoryOperation& operation);
+    void remember(std::uint8_t first_image);
     [[nodiscard]] bool count_operations();
     void collect(bool all);
     void take_line(const std::string& line);
@@ -98,6 +100,18 @@ class Sweep {
     std::vector<Fingerprint> passed_;  ///< states on the way of this child
     std::uint64_t resets_{0};          ///< of the device, when states were last counted
     unsigned looks_{0};                ///< states compared since then
+    /// The first start after the last cut, when unsteady cells still read as they read before it. Such a
+    /// start goes on like one of a device without unsteady cells that looks the same, until it erases them;
+    /// then there is no difference any more.
+    struct FirstStart {
+        std::uint64_t resets;               ///< of the device, once it has begun
+        std::uint32_t unsteady;             ///< the sector of these cells; 0: there are none
+        Fingerprint looks;                  ///< of the device before it
+        std::uint32_t erasing{0};           ///< the sector whose erase began last; 0: none
+        std::vector<std::uint32_t> erased;  ///< sectors
+    };
+    std::optional<FirstStart> first_start_;
+    bool cut_over_{false};  ///< the first power-up after the last cut has been
     int report_[2]{-1, -1};
     std::string text_;                    ///< of the pipe, not yet whole lines
     std::map<int, std::string> running_;  ///< children: process → id
