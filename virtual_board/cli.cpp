@@ -81,6 +81,8 @@ CLI::App* add_prove(CLI::App& app, ProveOptions& options) {
     prove->add_flag(
         "--executes", options.executes,
         "old.bin and new.bin contain the agent of this project: run them, they confirm themselves");
+    prove->add_flag("!--no-memory", options.memory,
+                    "Execute every instruction and follow each cut to its end: slow, the same result");
     prove->add_option("--part", options.part, "Part: 1MB (default), 1MB-dual or 2MB")
         ->transform(CLI::CheckedTransformer(std::map<std::string, Part>{{"1MB", Part::single_1mb},
                                                                         {"1MB-dual", Part::dual_1mb},

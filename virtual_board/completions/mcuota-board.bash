@@ -39,7 +39,7 @@ _mcuota_board() {
                     words+=" --chip-id --backup --no-vbat --cut-at --cut-time --tear --after-cut --brown-outs --brown-out-max"
                     words+=" --fault --boot0 --trace --json --help" ;;
                 prove)
-                    words="--loader --case --scenario --cuts --depth --seed --jobs --security-counter --only --executes"
+                    words="--loader --case --scenario --cuts --depth --seed --jobs --security-counter --only --executes --no-memory"
                     words+=" --part --help" ;;
             esac ;;
     esac

@@ -29,21 +29,25 @@ std::string hex(std::uint16_t status) {
 
 }  // namespace
 
-BenchDevice::BenchDevice(const BenchConfig& config, std::span<const std::uint8_t> loader,
-                         std::vector<KnownImage> images)
+DeviceMemories BenchDevice::blank(const BenchConfig& config, std::span<const std::uint8_t> loader) {
+    DeviceMemories out{
+        Bytes(FlashGeometry(config.board.part).size_bytes(), 0xFF), Bytes(W25q::kSizeBytes, 0xFF), {}};
+    std::copy_n(loader.begin(), std::min(loader.size(), out.flash.size()), out.flash.begin());
+    return out;
+}
+
+BenchDevice::BenchDevice(const BenchConfig& config, DeviceMemories memories, std::vector<KnownImage> images)
     : config_(config),
       images_(std::move(images)),
-      flash_(FlashGeometry(config.board.part).size_bytes(), 0xFF),
-      nor_(W25q::kSizeBytes, 0xFF),
+      flash_(std::move(memories.flash)),
+      nor_(std::move(memories.nor)),
+      backup_(memories.backup),
       flash_digest_(flash_),
       nor_digest_(std::span{nor_}.first(config.nor_used_bytes)),
       client_([this](std::span<const std::uint8_t> bytes) {
           for (const std::uint8_t byte : bytes)
               board_->console_receive({byte, false});
       }) {
-    std::copy_n(loader.begin(), std::min(loader.size(), flash_.size()), flash_.begin());
-    flash_digest_.touch(0, flash_.size());
-    flash_digest_.settle();
     BoardHooks hooks;
     hooks.console_sent = [this](std::uint8_t byte) { client_.received(byte, board_->now()); };
     hooks.operation = [this](const MemoryOperation& operation) { return operation_begins(operation); };

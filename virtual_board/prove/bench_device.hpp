@@ -53,11 +53,24 @@ struct BenchConfig {
     std::uint32_t nor_used_bytes{0x5F0000};  ///< no region of the loader lies behind it
 };
 
+/// What outlives the power.
+struct DeviceMemories {
+    Bytes flash, nor;
+    BackupDomain backup;
+};
+
 class BenchDevice {
   public:
-    /// `loader` goes to the begin of the flash; everything else is blank. `images` are all that may run.
-    BenchDevice(const BenchConfig& config, std::span<const std::uint8_t> loader,
-                std::vector<KnownImage> images);
+    /// Memories of a device that has never run: `loader` at the begin of the flash, all else blank.
+    [[nodiscard]] static DeviceMemories blank(const BenchConfig& config,
+                                              std::span<const std::uint8_t> loader);
+    /// `images` are all that may run.
+    BenchDevice(const BenchConfig& config, DeviceMemories memories, std::vector<KnownImage> images);
+
+    /// Power off; perform() gives it back.
+    void power_off() { board_->power_off(config_.vbat); }
+    /// A copy; only while power is off.
+    [[nodiscard]] DeviceMemories memories() const { return {flash_, nor_, backup_}; }
 
     /// Asked before each operation; may be empty.
     void on_operation(std::function<Fate(const MemoryOperation&)> hook) { hook_ = std::move(hook); }

@@ -35,7 +35,7 @@ constexpr std::uint32_t kKeyStructBytes = 20, kKeyBytesAt = 12, kKeySizeAt = 16;
 
 }  // namespace
 
-struct FastCalls::Shared {
+struct CallMemory::Shared {
     struct Answer {
         Digest inputs;
         std::uint32_t answer;
@@ -55,24 +55,28 @@ struct FastCalls::Shared {
     Fill fill[kFillsMax];
 };
 
-FastCalls::FastCalls(Board& board, const std::string& loader) : board_(board) {
+CallMemory::CallMemory() {
     void* at = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) return;
-    shared_ = new (at) Shared;
+    if (at != MAP_FAILED) shared_ = new (at) Shared;
+}
+
+CallMemory::~CallMemory() {
+    if (shared_) ::munmap(shared_, sizeof(Shared));
+}
+
+bool CallMemory::wrong() const {
+    return shared_ && shared_->wrong;
+}
+
+FastCalls::FastCalls(Board& board, const std::string& loader, CallMemory& memory)
+    : board_(board), shared_(memory.shared_) {
+    if (!shared_) return;
     if (const std::optional<std::uint32_t> address = symbol_address(loader, kCompressSymbol))
         board_.watch_code(*address & ~kThumbBit, [this] { compression(); });
     if (const std::optional<std::uint32_t> address = symbol_address(loader, kVerifySymbol))
         board_.watch_code(*address & ~kThumbBit, [this] { verification(); });
     if (const std::optional<std::uint32_t> address = symbol_address(loader, kFillSymbol))
         board_.watch_code(*address & ~kThumbBit, [this] { fill(); });
-}
-
-FastCalls::~FastCalls() {
-    if (shared_) ::munmap(shared_, sizeof(Shared));
-}
-
-bool FastCalls::wrong() const {
-    return shared_ && shared_->wrong;
 }
 
 /// r0: the state; r1: the block.

@@ -14,20 +14,33 @@
 
 namespace mcuota::board {
 
-class FastCalls {
+/// What was learnt of calls, for any number of boards; shared with processes forked later.
+class CallMemory {
   public:
-    /// `loader` is the ELF file whose symbols tell where the functions are; without symbols everything is
-    /// executed. What is learnt is shared with processes forked later.
-    FastCalls(Board& board, const std::string& loader);
-    ~FastCalls();
-    FastCalls(const FastCalls&) = delete;
-    FastCalls& operator=(const FastCalls&) = delete;
+    CallMemory();
+    ~CallMemory();
+    CallMemory(const CallMemory&) = delete;
+    CallMemory& operator=(const CallMemory&) = delete;
 
     /// The host's result differed from the executed one: the sweep must not be trusted.
     [[nodiscard]] bool wrong() const;
 
   private:
+    friend class FastCalls;
     struct Shared;
+    Shared* shared_{nullptr};
+};
+
+class FastCalls {
+  public:
+    /// `loader` is the ELF file whose symbols tell where the functions are; without symbols everything is
+    /// executed. `memory` outlives this.
+    FastCalls(Board& board, const std::string& loader, CallMemory& memory);
+    FastCalls(const FastCalls&) = delete;
+    FastCalls& operator=(const FastCalls&) = delete;
+
+  private:
+    using Shared = CallMemory::Shared;
     void compression();
     void compressed();
     void verification();
@@ -35,7 +48,7 @@ class FastCalls {
     void fill();
 
     Board& board_;
-    Shared* shared_{nullptr};
+    Shared* shared_;
     std::uint64_t begun_at_{0};  ///< instructions when the watched call began
     std::uint32_t state_address_{0};
     std::uint32_t expected_[8]{};

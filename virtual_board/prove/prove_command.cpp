@@ -94,20 +94,20 @@ std::vector<KnownImage> known_images(const Case& files, const ScenarioKind& kind
             {"next", files.images[kNext], options.security_counter, AppBehaviour::confirms}};
 }
 
-/// Brings a blank device to where the scenario begins, by the loader's own hand.
-std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& kind) {
-    std::string trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld}).trouble;
+/// Brings a device to where the scenario begins, by the loader's own hand. `with_old`: how the device was
+/// left when the old image had been installed on a blank one; done only once.
+std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& kind,
+                   std::optional<DeviceMemories>& with_old) {
+    std::string trouble;
+    if (!with_old) trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld}).trouble;
+    device.power_off();
+    if (!with_old) with_old = device.memories();
     if (trouble.empty() && kind.rollback)
         trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew}).trouble;
+    device.power_off();
     if (kind.roll_over) device.advance_journal(kRollOverSlot);
     return trouble;
 }
-
-struct Totals {
-    std::uint64_t cuts{0}, bricked{0}, ended_old{0}, ended_new{0}, resets{0};
-    std::string failed;
-    std::string scenarios;
-};
 
 JsonLine summary(const std::string& event, const SweepResult& result) {
     JsonLine states;
@@ -130,6 +130,66 @@ JsonLine summary(const std::string& event, const SweepResult& result) {
         .raw("failed", "[" + failed + "]");
     return line;
 }
+
+/// One scenario's sweep; says its progress and summary.
+class ScenarioProof {
+  public:
+    ScenarioProof(const ProveOptions& options, const Case& files) : options_(options), files_(files) {}
+
+    /// The number of bricked devices, or why it did not work.
+    [[nodiscard]] Outcome<std::uint64_t> run(const ScenarioKind& kind, const std::vector<CutPoint>& only) {
+        const auto begin = std::chrono::steady_clock::now();
+        const auto seconds = [begin] {
+            return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        };
+        BenchConfig config;
+        config.board.part = options_.part;
+        config.board.seed = options_.seed;
+        BenchDevice device(config, with_old_ ? *with_old_ : BenchDevice::blank(config, files_.loader),
+                           known_images(files_, kind, options_));
+        std::optional<FastCalls> fast_calls;
+        if (options_.memory) fast_calls.emplace(device.board(), options_.loader, calls_);
+        const std::string name = kind.name;
+        if (const std::string trouble = set_up(device, files_, kind, with_old_); !trouble.empty())
+            return Failure{"scenario " + name + " cannot be set up: " + trouble,
+                           "check that the loader trusts the key and that the images fit it"};
+        const Scenario scenario{
+            name,
+            {{kind.rollback ? nullptr : &files_.envelopes[kNew], kTheJob}, kind.outcome, kind.image},
+            {{&files_.envelopes[kNext], kTheNextJob}, kOk, kNext}};
+        double told = 0;
+        Sweep sweep(device, scenario,
+                    {options_.cuts, options_.depth, options_.seed, options_.memory, options_.jobs, only},
+                    [&](std::uint64_t done, std::uint64_t of) {
+                        if (done != of && seconds() - told < 0.2) return;
+                        told = seconds();
+                        say(JsonLine()
+                                .text("event", "progress")
+                                .text("scenario", name)
+                                .number("done", done)
+                                .number("of", of));
+                    });
+        const SweepResult result = sweep.run();
+        if (!result.error.empty())
+            return Failure{"scenario " + name + ": " + result.error,
+                           "see docs/prove.md, \"When it does not run\""};
+        if (calls_.wrong())
+            return Failure{"scenario " + name + ": a call answered by the host differs from the loader's",
+                           "the loader's SHA-256 or memset is damaged; examine it on a board"};
+        say(summary("scenario", result)
+                .text("scenario", name)
+                .number("seed", options_.seed)
+                .number("depth", options_.depth)
+                .number("milliseconds", static_cast<std::uint64_t>(seconds() * 1000)));
+        return result.bricked;
+    }
+
+  private:
+    const ProveOptions& options_;
+    const Case& files_;
+    CallMemory calls_;
+    std::optional<DeviceMemories> with_old_;
+};
 
 }  // namespace
 
@@ -155,52 +215,16 @@ int prove(const ProveOptions& options) {
         only = *cuts;
         scenarios = {scenario};
     }
+    ScenarioProof proof(options, *files);
     std::uint64_t bricked = 0;
     for (const std::string& name : scenarios) {
         const auto kind = std::find_if(kScenarios.begin(), kScenarios.end(),
                                        [&](const ScenarioKind& one) { return name == one.name; });
         if (kind == kScenarios.end())
             return fail({"there is no scenario \"" + name + "\"", "see mcuota-board prove --help"});
-        BenchConfig config;
-        config.board.part = options.part;
-        config.board.seed = options.seed;
-        BenchDevice device(config, files->loader, known_images(*files, *kind, options));
-        const FastCalls fast_calls(device.board(), options.loader);
-        const auto begin = std::chrono::steady_clock::now();
-        const auto seconds = [begin] {
-            return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-        };
-        if (const std::string trouble = set_up(device, *files, *kind); !trouble.empty())
-            return fail({"scenario " + name + " cannot be set up: " + trouble,
-                         "check that the loader trusts the key and that the images fit it"});
-        Scenario scenario{
-            name,
-            {{kind->rollback ? nullptr : &files->envelopes[kNew], kTheJob}, kind->outcome, kind->image},
-            {{&files->envelopes[kNext], kTheNextJob}, kOk, kNext}};
-        SweepSettings settings{options.cuts, options.depth, options.seed, options.jobs, only};
-        double told = 0;
-        Sweep sweep(device, scenario, settings, [&](std::uint64_t done, std::uint64_t of) {
-            if (done != of && seconds() - told < 0.2) return;
-            told = seconds();
-            say(JsonLine()
-                    .text("event", "progress")
-                    .text("scenario", name)
-                    .number("done", done)
-                    .number("of", of));
-        });
-        const SweepResult result = sweep.run();
-        if (!result.error.empty())
-            return fail(
-                {"scenario " + name + ": " + result.error, "see docs/prove.md, \"When it does not run\""});
-        if (fast_calls.wrong())
-            return fail({"scenario " + name + ": a hash computed by the host differs from the loader's",
-                         "the loader's SHA-256 is damaged; examine it on a board"});
-        bricked += result.bricked;
-        say(summary("scenario", result)
-                .text("scenario", name)
-                .number("seed", options.seed)
-                .number("depth", options.depth)
-                .number("milliseconds", static_cast<std::uint64_t>(seconds() * 1000)));
+        Outcome<std::uint64_t> result = proof.run(*kind, only);
+        if (!result) return fail(result.failure());
+        bricked += *result;
     }
     return bricked == 0 ? 0 : kExitBricked;
 }

@@ -21,6 +21,7 @@ struct ProveOptions {
     std::uint32_t security_counter{0};  ///< of all three images
     Part part{Part::single_1mb};
     std::string only;
+    bool memory{true};     ///< what was learnt of calls and states is used again
     bool executes{false};  ///< the images contain our agent and are executed
 };
 

@@ -90,11 +90,14 @@ Sweep::Sweep(BenchDevice& device, Scenario scenario, SweepSettings settings, Pro
       settings_(std::move(settings)),
       progress_(std::move(progress)) {}
 
-bool Sweep::selected(std::uint64_t point) const {
-    const std::uint64_t all = result_.operations * kHarmCount;
-    if (points_ >= all) return true;
-    // Evenly spread: the point that is the first of its share.
-    return point * points_ / all != (point + 1) * points_ / all;
+/// The harms chosen for an operation: operations evenly, and each kind of harm in its turn.
+std::vector<Harm> Sweep::selected(std::uint64_t operation) const {
+    const std::uint64_t from = operation * points_ / result_.operations;
+    const std::uint64_t to = (operation + 1) * points_ / result_.operations;
+    std::vector<Harm> out;
+    for (std::uint64_t i = 0; i < kHarmCount; ++i)  // in their order: they often lead to the same
+        if ((i + kHarmCount - from % kHarmCount) % kHarmCount < to - from) out.push_back(kHarms[i]);
+    return out;
 }
 
 /// Learns in a child of its own how many operations the undisturbed job has, and that it succeeds.
@@ -192,7 +195,7 @@ void Sweep::meet_state(const Fingerprint& state) {
 }
 
 void Sweep::at_power_up() {
-    if (!child_ || next_) return;
+    if (!child_ || next_ || !settings_.memory) return;
     meet_state(ProvenStates::off(device_));
     if (std::exchange(cut_over_, true)) return;
     const auto sector = ProvenStates::deceptive_sector(device_);
@@ -233,7 +236,8 @@ Fate Sweep::at_operation(const MemoryOperation& operation) {
             resets_ = resets;
             looks_ = 0;
         }
-        if (!next_ && looks_++ < kStatesLooked) meet_state(ProvenStates::running(device_));
+        if (settings_.memory && !next_ && looks_++ < kStatesLooked)
+            meet_state(ProvenStates::running(device_));
         if (!next_ || number != next_->operation) return Fate::runs;
         const CutPoint cut = *next_;
         next_.reset();
@@ -252,9 +256,9 @@ Fate Sweep::at_operation(const MemoryOperation& operation) {
         if (settings_.only.size() > 1) next_ = settings_.only[1];
         return harm(cuts_[0].harm);
     }
-    for (std::uint64_t i = 0; i < kHarmCount; ++i) {
-        if (!selected(number * kHarmCount + i)) continue;
-        if (!fork_for({number, kHarms[i]})) continue;
+    if (number >= result_.operations) return Fate::runs;
+    for (const Harm what : selected(number)) {
+        if (!fork_for({number, what})) continue;
         if (settings_.depth > 1)
             next_ = CutPoint{random_.next() % kSecondCutWithin, kHarms[random_.next() % kHarmCount]};
         return harm(cuts_[0].harm);

@@ -41,6 +41,7 @@ struct SweepSettings {
     std::uint64_t cuts{0};  ///< at most this many first cuts, evenly; 0 = all
     unsigned depth{1};  ///< cuts in one run: 1, or more, each at a random operation of the recovery before
     std::uint64_t seed{1};
+    bool memory{true};           ///< runs end in states known to go on well
     unsigned jobs{1};            ///< children at the same time
     std::vector<CutPoint> only;  ///< just this one
 };
@@ -80,7 +81,7 @@ class Sweep {
     [[nodiscard]] bool count_operations();
     void collect(bool all);
     void take_line(const std::string& line);
-    [[nodiscard]] bool selected(std::uint64_t point) const;
+    [[nodiscard]] std::vector<Harm> selected(std::uint64_t operation) const;
 
     BenchDevice& device_;
     Scenario scenario_;

@@ -124,6 +124,7 @@ void add_prove(CLI::App& app, Chosen& chosen, ProveOptions& o) {
     c->add_option("--only", o.only, "repeat one cut by its id");
     c->add_option("--loader", o.loader, "another loader image, ELF or binary");
     c->add_option("--board", o.board, "the program mcuota-board");
+    c->add_flag("--no-memory", o.no_memory, "execute every instruction, follow every cut to its end: slow");
     c->add_flag("--executes", o.executes, "both images contain the agent of this project: execute them");
 }
 

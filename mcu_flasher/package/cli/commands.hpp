@@ -126,6 +126,7 @@ struct ProveOptions {
     std::string only;
     std::string loader;
     std::string board;
+    bool no_memory{false};
     bool executes{false};
     bool json{false};
 };

@@ -119,6 +119,7 @@ std::vector<std::string> prover_arguments(const ProveOptions& options, const Pro
     if (!options.only.empty()) add("--only", options.only);
     for (const std::string& scenario : options.scenarios)
         add("--scenario", scenario);
+    if (options.no_memory) out.emplace_back("--no-memory");
     if (options.executes) out.emplace_back("--executes");
     return out;
 }

@@ -34,7 +34,7 @@ _mcuota_pack() {
         patch) words="" ;;
         prove)
             words="--base --cuts --depth --seed --jobs --scenario --pubkey --hardware --payload --part --only --loader
-                   --board --executes" ;;
+                   --board --executes --no-memory" ;;
         *) return ;;
     esac
     if [[ $current == -* ]]; then
