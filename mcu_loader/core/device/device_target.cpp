@@ -314,21 +314,12 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
 }
 
 Status DeviceTarget::prove_backup(const Manifest& manifest) noexcept {
-    Sha256 hash;
     std::array<std::uint8_t, kChunkBytes> chunk;
-    const std::uint32_t begin = bank_offset(storage_, journal_.state().backup_bank);
-    for (std::uint32_t offset = 0; offset < manifest.image_size_bytes;) {
-        const std::span<std::uint8_t> piece =
-            std::span{chunk}.first(std::min<std::size_t>(chunk.size(), manifest.image_size_bytes - offset));
-        if (const Status status = storage_.read(Region::backup, begin + offset, piece);
-            status != Status::ok) {
-            return status;
-        }
-        hash.update(piece);
-        offset += static_cast<std::uint32_t>(piece.size());
-        board_.feed_watchdog();
-    }
-    return hash.digest() == manifest.image_sha256 ? Status::ok : Status::backup_damaged;
+    bool whole = false;
+    const Status status =
+        holds_image(storage_, board_, Region::backup, bank_offset(storage_, journal_.state().backup_bank),
+                    manifest, chunk, whole);
+    return status == Status::ok && !whole ? Status::backup_damaged : status;
 }
 
 Status DeviceTarget::rotate(std::span<const std::uint8_t> record, std::uint16_t& generation) noexcept {

@@ -42,22 +42,9 @@ void Installer::plan_units(std::uint32_t image_bytes) noexcept {
 }
 
 Status Installer::holds(Region region, std::uint32_t offset, const Manifest& manifest, bool& whole) noexcept {
-    Sha256 hash;
-    const std::span<std::uint8_t> buffer =
-        parts_.work.first(std::min<std::size_t>(parts_.work.size(), kCopyBytes));
-    const std::uint32_t end = offset + manifest.image_size_bytes;
-    while (offset < end) {
-        const std::span<std::uint8_t> piece =
-            buffer.first(std::min<std::size_t>(buffer.size(), end - offset));
-        if (const Status status = parts_.storage.read(region, offset, piece); status != Status::ok) {
-            return status;
-        }
-        hash.update(piece);
-        offset += static_cast<std::uint32_t>(piece.size());
-        parts_.board.feed_watchdog();
-    }
-    whole = hash.digest() == manifest.image_sha256;
-    return Status::ok;
+    const std::size_t piece_bytes = std::min<std::size_t>(parts_.work.size(), kCopyBytes);
+    return holds_image(parts_.storage, parts_.board, region, offset, manifest, parts_.work.first(piece_bytes),
+                       whole);
 }
 
 Status Installer::examine_vectors(const Manifest& manifest, RunningImage& out) noexcept {

@@ -373,7 +373,10 @@ Status Journal::append(const State& next) noexcept {
     }
     State wanted = next;
     wanted.reset_cause = reset_cause_;
-    for (unsigned tries = 0; tries < kTriesPerRecord; ++tries) {
+    for (unsigned tries = 0; tries < 2 * kTriesPerRecord; ++tries) {
+        if (tries == kTriesPerRecord) {
+            next_slot_ = slots();  // this sector is worn: the other one, unless that holds the newest record
+        }
         if (make_room() != Status::ok) {
             next_slot_ = slots();  // the other sector would not erase: nothing may be written there
             continue;

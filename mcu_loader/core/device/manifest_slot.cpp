@@ -1,6 +1,7 @@
 // Manifest slots: reading with every check, writing with a seal.
 #include "mcu_loader/core/device/manifest_slot.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -69,6 +70,24 @@ Status load_slot(Storage& storage, Slot slot, KeyChain* keys, SignedManifest& ou
     }
     return keys == nullptr ? Status::ok
                            : keys->verify_held(out.manifest, out.signed_bytes(), out.signature());
+}
+
+Status holds_image(Storage& storage, Board& board, Region region, std::uint32_t offset,
+                   const Manifest& manifest, std::span<std::uint8_t> buffer, bool& whole) noexcept {
+    Sha256 hash;
+    const std::uint32_t end = offset + manifest.image_size_bytes;
+    while (offset < end) {
+        const std::span<std::uint8_t> piece =
+            buffer.first(std::min<std::size_t>(buffer.size(), end - offset));
+        if (const Status status = storage.read(region, offset, piece); status != Status::ok) {
+            return status;
+        }
+        hash.update(piece);
+        offset += static_cast<std::uint32_t>(piece.size());
+        board.feed_watchdog();
+    }
+    whole = hash.digest() == manifest.image_sha256;
+    return Status::ok;
 }
 
 Status store_slot(Storage& storage, Slot slot, const SignedManifest& manifest) noexcept {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "mcu_loader/core/device/board.hpp"
 #include "mcu_loader/core/device/journal.hpp"
 #include "mcu_loader/core/device/key_chain.hpp"
 #include "mcu_loader/core/device/storage.hpp"
@@ -41,6 +42,12 @@ struct SignedManifest {
 /// manifest_malformed for a slot that is none, blank or unsealed; key_unknown, signature_invalid,
 /// algorithm_unsupported; or a storage error.
 [[nodiscard]] Status load_slot(Storage& storage, Slot slot, KeyChain* keys, SignedManifest& out) noexcept;
+
+/// Whether the region holds, from `offset` on, the image of `manifest`. `buffer` is where it is read to.
+/// Answers a storage error or ok.
+[[nodiscard]] Status holds_image(Storage& storage, Board& board, Region region, std::uint32_t offset,
+                                 const Manifest& manifest, std::span<std::uint8_t> buffer,
+                                 bool& whole) noexcept;
 
 /// Erases the slot and writes `manifest` with its seal.
 [[nodiscard]] Status store_slot(Storage& storage, Slot slot, const SignedManifest& manifest) noexcept;

@@ -10,15 +10,13 @@ class PlanWriter {
   public:
     explicit PlanWriter(std::uint32_t seed) : seed_{seed} {}
 
-    /// Rows for every combination that is one (make_case() decides).
+    /// Rows for every combination that is a case.
     void add(Mode mode, const Names& scenarios, const Names& geometries, const Names& sizes,
              std::uint64_t every, std::uint64_t trials = 0) {
         for (const std::string& geometry : geometries) {
             for (const std::string& scenario : scenarios) {
                 for (const std::string& size : sizes) {
-                    const bool fill = size.starts_with("fill");
-                    const bool any_size = scenario == "full" || scenario == "lzma";
-                    if (fill == (scenario == "rollover") && (fill || any_size || size == "usual")) {
+                    if (is_case(scenario, *find_geometry(geometry), size)) {
                         SweepOptions options;
                         options.mode = mode;
                         options.seed = seed_;
@@ -41,6 +39,7 @@ const Names kSmall{"small"};
 const Names kTiny{"small", "banks", "odd", "internal"};
 const Names kReal{"f429", "f429-dual", "f429-2m"};
 const Names kUsual{"usual"};
+const Names kAhead{"ahead", "ahead-begun", "ahead-revert", "ahead-rollback"};
 const Names kFills{"fill0", "fill1", "fill2", "fill3", "fill4", "fill5", "fill6", "fill7"};
 
 }  // namespace
@@ -62,10 +61,12 @@ const char* name(Mode mode) {
 std::vector<PlanRow> short_plan(std::uint32_t seed) {
     PlanWriter plan{seed};
     plan.add(Mode::single, scenario_names(), kSmall, size_names(), 1);
+    plan.add(Mode::single, kAhead, {"banks"}, kUsual, 1);
     plan.add(Mode::single, {"full", "relocated", "first", "revert", "rollback", "staging"},
-             {"odd", "internal"}, kUsual, 1);
-    plan.add(Mode::single, {"full", "relocated", "revert"}, kReal, kUsual, 29);
-    plan.add(Mode::pairs, {"full", "revert"}, kSmall, kUsual, 29);
+             {"odd", "internal"}, kUsual, 3);
+    plan.add(Mode::single, {"full", "relocated", "revert"}, kReal, kUsual, 53);
+    plan.add(Mode::pairs, {"full", "revert", "rotation"}, kSmall, kUsual, 29);
+    plan.add(Mode::pairs, kAhead, {"banks"}, kUsual, 61);
     plan.add(Mode::random, scenario_names(), kTiny, {"usual", "fill3"}, 1, 60);
     plan.add(Mode::brown_out, scenario_names(), kTiny, {"usual", "fill6"}, 1, 20);
     return plan.take();

@@ -21,6 +21,8 @@ constexpr std::uint64_t kEarlierToken = 76;
 constexpr std::uint64_t kToken = 77;
 constexpr std::uint64_t kNextToken = 78;
 
+constexpr std::uint32_t kRotationsBytes = 1024;  // more than three records take
+
 struct Kind {
     const char* scenario;
     PayloadKind kind;
@@ -76,25 +78,33 @@ class Builder {
         case_.start.agent_has_keys = false;
     }
 
-    std::optional<Case> build() {
-        const std::optional<std::size_t> bytes = new_bytes();
-        if (!bytes) {
-            return std::nullopt;
-        }
+    Case build() {
+        const std::size_t bytes = new_bytes();
         old_ = test::make_image(usual_bytes() + sector_bytes_ / 3, 1);
-        new_ = test::make_image(*bytes, 2);
+        new_ = test::make_image(bytes, 2);
         const auto delta = std::find_if(kKinds.begin(), kKinds.end(),
                                         [&](const Kind& one) { return scenario_ == one.scenario; });
         const PayloadKind kind = delta == kKinds.end() ? PayloadKind::raw : delta->kind;
         if (kind >= PayloadKind::hdiffsf20) {
-            new_ = scenario_ == "patch" ? patched(old_) : relative_of(old_, *bytes);
+            new_ = scenario_ == "patch" ? patched(old_) : relative_of(old_, bytes);
         }
         case_.next_image = test::make_image(sector_bytes_ + 40, 3);
-        case_.next_job = {&package(case_.next_image, "3.0.0", PayloadKind::raw), kNextToken, 700};
-        fresh_ = &package(new_, "2.0.0", kind);
+        const bool rotates = scenario_.starts_with("rotation");
+        // The first two rotations retire the built-in keys for new packages; a third one the key they
+        // brought.
+        const bool again = scenario_ == "rotation-again";
+        if (rotates) {
+            case_.start.agent_has_keys = true;
+            new_key_ = next_key_ = again ? &test::fourth_key() : &test::third_key();
+        }
+        case_.next_job = {&package(case_.next_image, "3.0.0", PayloadKind::raw, next_key_), kNextToken, 700};
+        fresh_ = &package(new_, "2.0.0", kind, new_key_);
         case_.job = {fresh_, kToken, 300};
         if (scenario_ != "first") {
             bring_to({&package(old_, "1.0.0", PayloadKind::raw), kFirstToken, 4000}, Status::ok);
+        }
+        if (rotates) {
+            rotate(again);
         }
         arrange();
         return std::move(case_);
@@ -105,14 +115,7 @@ class Builder {
         return std::min<std::size_t>(running_bytes_ / 3 * 2, 20000);
     }
 
-    [[nodiscard]] std::optional<std::size_t> new_bytes() const {
-        const bool fill = size_.starts_with("fill");
-        if (fill != (scenario_ == "rollover")) {
-            return std::nullopt;
-        }
-        const bool any_size = scenario_ == "full" || scenario_ == "lzma";
-        if (fill || size_ == "usual") return usual_bytes();
-        if (!any_size) return std::nullopt;
+    [[nodiscard]] std::size_t new_bytes() const {
         if (size_ == "1") return 1;
         if (size_ == "8") return 8;
         if (size_ == "sector-1") return sector_bytes_ - 1;
@@ -120,12 +123,14 @@ class Builder {
         if (size_ == "sector+1") return sector_bytes_ + 1;
         if (size_ == "max") return running_bytes_;
         if (size_ == "max+1") return running_bytes_ + 1;
-        return std::nullopt;
+        return usual_bytes();
     }
 
-    TestPackage& package(const Bytes& image, const char* version, PayloadKind kind) {
+    TestPackage& package(const Bytes& image, const char* version, PayloadKind kind,
+                         const test::TestKey* key = nullptr) {
         PackageSpec spec;
         spec.image = image;
+        spec.key = key;
         spec.version = version;
         spec.kind = kind;
         if (kind >= PayloadKind::hdiffsf20) {
@@ -179,6 +184,20 @@ class Builder {
 
     void behaves(test::Application behaviour) {
         case_.start.applications.emplace_back(fresh_->image_sha256, behaviour);
+    }
+
+    /// The job brings two rotations, or a third one to a device that took two before.
+    void rotate(bool again) {
+        static const test::TestKey fifth;
+        case_.job.rotations = {test::make_rotation(test::next_key(), test::third_key(), 1),
+                               test::make_rotation(test::third_key(), test::fourth_key(), 2)};
+        if (again) {
+            bring_to({&package(patched(old_), "1.5.0", PayloadKind::raw, &test::third_key()), kEarlierToken,
+                      4000, case_.job.rotations},
+                     Status::ok);
+            old_ = patched(old_);
+            case_.job.rotations.push_back(test::make_rotation(test::fourth_key(), fifth, 3));
+        }
     }
 
     void fill_journal() {
@@ -243,10 +262,33 @@ class Builder {
             case_.start.flash.raw(Region::running)[new_.size() / 2] ^= 0x08;
             case_.endings = {{Status::ok, false, old_}};
             case_.also.clear();
+        } else if (scenario_.starts_with("ahead")) {
+            arrange_ahead();
         } else if (scenario_ == "rollover") {
             // Behind the request: a job begins with most of a sector free, whatever stood there before.
             stage(fresh_->envelope.size());
             fill_journal();
+        }
+    }
+
+    /// The application copies itself into the spare bank while it runs: all of it, or so little that the
+    /// loader makes the backup itself.
+    void arrange_ahead() {
+        case_.start.ahead_steps_max = scenario_ == "ahead-begun" ? 4 : 1000;
+        if (scenario_ == "ahead-revert") {
+            // Once more before: the backup lies in the second bank then.
+            Bytes middle = patched(old_);
+            bring_to({&package(middle, "1.5.0", PayloadKind::raw), kEarlierToken, 4000}, Status::ok);
+            old_ = std::move(middle);
+            behaves(test::Application::never_confirms);
+            case_.endings = {{Status::trial_not_confirmed, false, old_},
+                             {Status::trial_watchdog, false, old_}};
+            case_.also = {{Status::install_attempts_spent, false, old_}};
+        } else if (scenario_ == "ahead-rollback") {
+            bring_to({fresh_, kEarlierToken, 4000}, Status::ok);
+            case_.job.package = nullptr;
+            case_.endings = {{Status::rolled_back, false, old_}};
+            case_.also = {{Status::install_attempts_spent, false, new_}};
         }
     }
 
@@ -259,15 +301,18 @@ class Builder {
     Bytes old_;
     Bytes new_;
     TestPackage* fresh_{nullptr};
+    const test::TestKey* new_key_{nullptr};   ///< signs the new package; null: the built-in one
+    const test::TestKey* next_key_{nullptr};  ///< signs the one after it
 };
 
 }  // namespace
 
 const std::vector<std::string>& scenario_names() {
     static const std::vector<std::string> names{
-        "full",     "lzma",     "lzma-thumb", "hdiffsf20",      "hdiff13",    "relocated",
-        "patch",    "first",    "staging",    "confirm",        "revert",     "revert-watchdog",
-        "rollback", "rollover", "recovery",   "revert-damaged", "wrong-image"};
+        "full",           "lzma",     "lzma-thumb",  "hdiffsf20",      "hdiff13",       "relocated",
+        "patch",          "first",    "staging",     "confirm",        "revert",        "revert-watchdog",
+        "rollback",       "rollover", "recovery",    "revert-damaged", "wrong-image",   "rotation",
+        "rotation-again", "ahead",    "ahead-begun", "ahead-revert",   "ahead-rollback"};
     return names;
 }
 
@@ -278,13 +323,29 @@ const std::vector<std::string>& size_names() {
     return names;
 }
 
+bool is_case(const std::string& scenario, const NamedGeometry& geometry, const std::string& size) {
+    const auto known = [](const std::vector<std::string>& names, const std::string& name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (!known(scenario_names(), scenario) || !known(size_names(), size)) {
+        return false;
+    }
+    const test::FlashModel flash{geometry.geometry};
+    const bool has_key_areas = device::flag_layout(flash, Region::flag_a).keys_bytes >= kRotationsBytes;
+    if ((scenario.starts_with("ahead") && !device::has_two_banks(flash)) ||
+        (scenario.starts_with("rotation") && !has_key_areas)) {
+        return false;
+    }
+    if (size.starts_with("fill") || scenario == "rollover") {
+        return size.starts_with("fill") && scenario == "rollover";
+    }
+    return size == "usual" || scenario == "full" || scenario == "lzma";
+}
+
 std::optional<Case> make_case(const std::string& scenario, const NamedGeometry& geometry,
                               const std::string& size) {
-    const auto& known = scenario_names();
-    if (std::find(known.begin(), known.end(), scenario) == known.end()) {
-        return std::nullopt;
-    }
-    return Builder{scenario, geometry, size}.build();
+    return is_case(scenario, geometry, size) ? std::optional{Builder{scenario, geometry, size}.build()}
+                                             : std::nullopt;
 }
 
 }  // namespace mcuota::powercut

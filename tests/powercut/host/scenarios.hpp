@@ -33,14 +33,19 @@ struct Case {
 };
 
 /// full, lzma, lzma-thumb, hdiffsf20, hdiff13, relocated, patch, first, staging, confirm, revert,
-/// revert-watchdog, revert-damaged, rollback, rollover, recovery, wrong-image.
+/// revert-watchdog, revert-damaged, rollback, rollover, recovery, wrong-image, rotation, rotation-again; with
+/// two backup banks also ahead, ahead-begun, ahead-revert, ahead-rollback.
 [[nodiscard]] const std::vector<std::string>& scenario_names();
 
 /// Sizes of the new image: usual, 1, 8, sector-1, sector, sector+1, max, max+1; of rollover: fill0…fill7, how
 /// many more records the journal holds before the job begins.
 [[nodiscard]] const std::vector<std::string>& size_names();
 
-/// Nothing when the name of the scenario or the size means nothing, or that size is none of this scenario's.
+/// Whether there is such a case: not every scenario has every size or can be had on every geometry.
+[[nodiscard]] bool is_case(const std::string& scenario, const NamedGeometry& geometry,
+                           const std::string& size);
+
+/// Nothing when it is none (is_case()).
 [[nodiscard]] std::optional<Case> make_case(const std::string& scenario, const NamedGeometry& geometry,
                                             const std::string& size);
 
