@@ -73,6 +73,18 @@ asio::awaitable<Result<T>> guarded(asio::awaitable<Result<T>> operation) {
     co_return result;
 }
 
+/// Whether a new session may find what did not answer: a device that went back to the base speed while this
+/// process was kept from the line hears nothing of what is sent at the other one.
+bool may_be_there(const Failure& failure) {
+    return failure.kind == Failure::Kind::session_lost || failure.kind == Failure::Kind::silent ||
+           failure.kind == Failure::Kind::garbled;
+}
+
+/// After these a device restarts: whether they were heard is asked otherwise.
+bool may_be_repeated(link::Type type) {
+    return type != link::Type::install && type != link::Type::rollback && type != link::Type::reboot;
+}
+
 /// The sequence number a journal line begins with.
 std::optional<std::uint32_t> line_number(std::string_view line) {
     const std::size_t begin = line.find_first_of("0123456789");
@@ -203,8 +215,10 @@ struct Flasher::Impl {
             if (!machine.failure())
                 co_return std::vector<std::uint8_t>(machine.answer().begin(), machine.answer().end());
             channel.drop_session();
+            const bool lost = machine.failure()->kind == Failure::Kind::session_lost;
             const bool again =
-                machine.failure()->kind == Failure::Kind::session_lost && attempt < kTriesPerRequest;
+                lost ? attempt < kTriesPerRequest
+                     : may_be_repeated(type) && may_be_there(*machine.failure()) && attempt == 1;
             if (!again) co_return error_from_failure(*machine.failure(), doing, name());
         }
     }
@@ -270,7 +284,7 @@ asio::awaitable<Result<void>> Flasher::Impl::send(std::span<const std::uint8_t> 
         if (!machine.failure()) co_return Result<void>{};
         channel.drop_session();
         resent_before += machine.stats().frames_resent;
-        if (machine.failure()->kind != Failure::Kind::session_lost)
+        if (!may_be_there(*machine.failure()))
             co_return error_from_failure(*machine.failure(), "sending the package", name());
         // Each new session goes on where the device stands; without any headway that has an end.
         if (machine.stats().bytes_acknowledged > best) lost_sessions = 0;

@@ -39,9 +39,14 @@ void TransferMachine::offer(Channel& channel, bool restart, Micros now) {
     const std::size_t size = link::encode(offer, body);
     stage_ = Stage::offering;
     restarted_ = restart;
-    const Patience patience{options_.answer_timeout_ms, 4 * options_.answer_timeout_ms, options_.patience_ms};
+    const Patience patience{options_.answer_timeout_ms, 4 * options_.answer_timeout_ms,
+                            reading_patience_ms()};
     ask_.begin(channel, link::Type::offer, channel.session().number,
                {body.begin(), body.begin() + static_cast<std::ptrdiff_t>(size)}, patience, now);
+}
+
+std::uint32_t TransferMachine::reading_patience_ms() const noexcept {
+    return options_.patience_ms + static_cast<std::uint32_t>(envelope_.size() / 1'024) * kReadingMsPerKib;
 }
 
 Micros TransferMachine::deadline() const {
@@ -134,7 +139,7 @@ void TransferMachine::on_held(Channel& channel, const link::Held& held, Micros n
 void TransferMachine::finish(Channel& channel, Micros now) {
     stage_ = Stage::finishing;
     const Patience patience{std::max(kFinishFirstWaitMs, options_.answer_timeout_ms), 2 * kFinishFirstWaitMs,
-                            std::max(options_.patience_ms, 2 * kFinishFirstWaitMs)};
+                            std::max(reading_patience_ms(), 2 * kFinishFirstWaitMs)};
     ask_.begin(channel, link::Type::finish, channel.session().number, {}, patience, now);
 }
 

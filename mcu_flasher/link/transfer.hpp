@@ -12,9 +12,13 @@ namespace mcuota::flasher {
 
 struct TransferOptions {
     std::uint32_t answer_timeout_ms{1'000};
-    std::uint32_t patience_ms{10'000};   ///< for OFFER and FINISH: devices read and hash their memory then
+    /// For OFFER and FINISH, besides kReadingMsPerKib: devices read and hash what they hold then.
+    std::uint32_t patience_ms{10'000};
     std::uint32_t lost_after_ms{4'000};  ///< DATA without any word of the device: say hello again
 };
+
+/// What a slow memory (or a virtual board on a busy machine) may take to read and hash a kibibyte.
+constexpr std::uint32_t kReadingMsPerKib = 20;
 
 struct TransferStats {
     std::uint64_t bytes_total{0};
@@ -47,6 +51,7 @@ class TransferMachine final : public Machine {
     };
 
     void offer(Channel& channel, bool restart, Micros now);
+    [[nodiscard]] std::uint32_t reading_patience_ms() const noexcept;
     void settle(Channel& channel, Micros now);
     void on_held(Channel& channel, const link::Held& held, Micros now);
     void on_ack(Channel& channel, const link::Ack& ack, Micros now);

@@ -195,3 +195,20 @@ TEST_CASE("any single lost acknowledgement or frame is made good", "[link]") {
     REQUIRE(run.done);
     CHECK(world.target.stored == envelope);
 }
+
+TEST_CASE("a large package is given the time a slow device needs to read it back", "[link]") {
+    World world;
+    Channel channel{0, kBaseBaud};
+    REQUIRE(connect(world, channel, kBaseBaud));
+    const sim::Bytes envelope = sim::random_bytes(300'000, 6);
+    TransferMachine machine{envelope, sha256(envelope), {}};
+    Micros asked = 0;
+    world.each_tick = [&] {
+        if (machine.stage() != TransferMachine::Stage::finishing) return;
+        if (asked == 0) asked = world.now;
+        world.up.dead = world.now - asked < 13 * kSecond;
+    };
+    CHECK((world.run(machine, channel, 100 * kSecond) && !machine.failure()));
+    CHECK(world.now - asked >= 13 * kSecond);
+    CHECK(world.target.calls["finish"] == 1);
+}
