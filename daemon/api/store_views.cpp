@@ -40,7 +40,7 @@ std::string step_of(const db::JobRecord& job) {
 }
 
 std::string image_state_of(std::uint8_t state, bool backup) {
-    if (backup) return "valid";
+    if (backup) return state == 2 ? "damaged" : "valid";
     switch (state) {
         case 1:
             return "confirmed";

@@ -77,7 +77,7 @@ struct JobView {
     std::vector<TransitionView> transitions;
 };
 
-/// One image a device holds. state: confirmed, trial, damaged; valid for a backup.
+/// One image a device holds. state: confirmed, trial, damaged; valid or damaged for a backup.
 struct ImageView {
     std::string version;
     std::string state;
@@ -103,7 +103,9 @@ struct DeviceView {
     std::optional<ImageView> running;
     std::optional<ImageView> backup;
     std::optional<std::uint32_t> security_counter_floor;
-    std::string stay_reason;                 ///< why it stays in the loader, in words; empty: it does not
+    /// Why it stays in the loader, or what its memory cannot do while its application runs, in words; empty:
+    /// all is well.
+    std::string stay_reason;
     std::optional<Error> error;              ///< why the last try to reach it failed
     std::optional<std::int64_t> active_job;  ///< its unfinished job
 };

@@ -44,6 +44,10 @@ std::string version_cell(const json::value& device, const Style& style) {
     return version;
 }
 
+bool backup_damaged(const json::value& device) {
+    return text(device, {"backup", "state"}) == "damaged";
+}
+
 std::string state_cell(const json::value& device, const Style& style, std::int64_t now_ms) {
     const std::string seen = ago(time_ms(device, {"seen_at"}), now_ms);
     const json::value& reachable = at(device, {"reachable"});
@@ -52,9 +56,11 @@ std::string state_cell(const json::value& device, const Style& style, std::int64
         return paint(style, Colour::bad, "no answer") +
                (seen == "never" ? ", never seen" : ", last seen " + seen);
     const std::string stays = text(device, {"stay_reason"});
-    if (!stays.empty()) return paint(style, Colour::bad, "stays in its loader: ") + stays;
-    const std::string role = text(device, {"role"}) == "loader" ? "loader" : "application";
-    return paint(style, Colour::good, role + " answers") + ", seen " + seen;
+    const bool loader = text(device, {"role"}) == "loader";
+    if (!stays.empty())
+        return paint(style, Colour::bad, loader ? "stays in its loader: " : "its memory fails: ") + stays;
+    return paint(style, Colour::good, loader ? "loader answers" : "application answers") + ", seen " + seen +
+           (backup_damaged(device) ? ", " + paint(style, Colour::bad, "backup damaged") : "");
 }
 
 void device_rows(Table& table, const json::array& devices, const Style& style, std::int64_t now_ms) {
@@ -266,7 +272,14 @@ std::string device_text(const json::value& device, const Style& style, std::int6
     }
     if (!at(device, {"active_job"}).is_null())
         line("job", text(device, {"active_job"}) + " (mcuota job show " + text(device, {"active_job"}) + ")");
-    return paint(style, Colour::strong, text(device, {"name"})) + "\n" + table.text() +
+    const std::string warning = !backup_damaged(device)
+                                    ? ""
+                                    : "  " + paint(style, Colour::bad, "the backup is damaged") +
+                                          ": if the running image fails there is nothing to go back to\n"
+                                          "  next: install a package; that makes a backup of what runs now: "
+                                          "mcuota install FILE --device " +
+                                          text(device, {"name"}) + "\n";
+    return paint(style, Colour::strong, text(device, {"name"})) + "\n" + table.text() + warning +
            error_lines(at(device, {"error"}), style, "  ");
 }
 

@@ -412,6 +412,12 @@ void DeviceWorker::remember_identity(const link::Identity& identity) {
         return db::ImageRecord{info.state, std::string(info.version.view()), to_hex(info.sha256),
                                info.size_bytes, info.security_counter};
     };
+    constexpr std::uint8_t kBackupDamaged = 2;  // docs/link-protocol.md §4, tag 8
+    if (identity.backup.state == kBackupDamaged && device_.backup.state != kBackupDamaged)
+        tools_.log.warning("device " + config_.name + ": its backup image " +
+                           std::string(identity.backup.version.view()) +
+                           " is damaged: if the running image fails there is nothing to go back to; "
+                           "installing a package makes a new backup");
     const db::TimeMs now_ms = host_.now_ms();
     device_.reachable = true;
     device_.tried_at_ms = now_ms;

@@ -20,11 +20,17 @@ boost::json::object image_json(const link::ImageInfo& image) {
             {"sha256", to_hex(image.sha256)}};
 }
 
+constexpr std::uint8_t kBackupDamaged = 2;  // docs/link-protocol.md §4, tag 8
+
+std::string_view backup_state(std::uint8_t state) {
+    return state == 0 ? "none" : state == kBackupDamaged ? "damaged" : "valid";
+}
+
 boost::json::object identity_json(const link::Identity& id, const std::string& where) {
     boost::json::object running = image_json(id.running);
     running["security_counter"] = id.running.security_counter;
     boost::json::object backup = image_json(id.backup);
-    backup["state"] = id.backup.state == 0 ? "none" : "valid";
+    backup["state"] = backup_state(id.backup.state);
     boost::json::object out{
         {"link", where},
         {"role", id.role == link::Role::agent ? "agent" : "loader"},
@@ -68,6 +74,14 @@ std::string image_line(const link::ImageInfo& image) {
     return image_name(image) + ", " + bytes_text(image.size_bytes);
 }
 
+std::string backup_line(const link::ImageInfo& backup) {
+    if (backup.state == 0) return "none";
+    return image_line(backup) +
+           (backup.state == kBackupDamaged
+                ? ", damaged: there is nothing to go back to until a package is installed"
+                : "");
+}
+
 void print_words(const link::Identity& id, const std::string& where) {
     const auto line = [](std::string_view name, const std::string& value) {
         std::cout << name << std::string(name.size() < 12 ? 12 - name.size() : 1, ' ') << value << '\n';
@@ -82,8 +96,10 @@ void print_words(const link::Identity& id, const std::string& where) {
     if (id.running.state == 2)
         line("trial",
              "boot " + std::to_string(id.trial_boots_used) + " of " + std::to_string(id.trial_boots_allowed));
-    line("backup", id.backup.state == 0 ? "none" : image_line(id.backup));
-    if (id.stay_reason != Status::ok) line("stays", "in the loader: " + std::string(summary(id.stay_reason)));
+    line("backup", backup_line(id.backup));
+    if (id.stay_reason != Status::ok)
+        line(agent ? "memory" : "stays",
+             (agent ? "" : "in the loader: ") + std::string(summary(id.stay_reason)));
     if (id.last_token != 0) {
         char token[24];
         (void)std::snprintf(token, sizeof token, "%016llx", static_cast<unsigned long long>(id.last_token));

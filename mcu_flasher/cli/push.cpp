@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::uint8_t kConfirmed = 1;
+constexpr std::uint8_t kBackupValid = 1;
 
 /// What a push has done so far, for the report at its end and for the word after a Ctrl-C.
 struct Course {
@@ -35,7 +36,8 @@ std::string what_runs_now(const link::Identity& id) {
         return image_name(id.running) + " runs again";
     if (id.running.state == kConfirmed && id.stay_reason == Status::ok)
         return image_name(id.running) + " runs again";
-    const std::string backup = id.backup.state == 0 ? " and there is no backup image to go back to" : "";
+    const std::string backup =
+        id.backup.state != kBackupValid ? " and there is no backup image to go back to" : "";
     return "no application runs" + backup + ": the loader waits for a package";
 }
 

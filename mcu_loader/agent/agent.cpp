@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "mcu_loader/core/device/backup_ahead.hpp"
+#include "mcu_loader/core/device/backup_watch.hpp"
 #include "mcu_loader/core/device/device_target.hpp"
 #include "mcu_loader/core/link/link_server.hpp"
 #include "mcu_loader/port/stm32f429/board.hpp"
@@ -84,13 +85,16 @@ struct Agent {
           staging{storage, board},
           line{transmit_ring},
           target{storage, board, product, keys, journal, staging},
+          watch{storage, journal, target.scratch()},
           ahead{storage, board, journal, target.scratch()},
           server{line,
                  target,
                  {.role = link::Role::agent,
                   .base_baud = port::kBaudBase,
                   .receive_ring_bytes = static_cast<std::uint32_t>(kRingBytes)},
-                 window} {}
+                 window} {
+        target.set_watch(watch);
+    }
 
     Config config;
     port::SpiNor nor;
@@ -105,24 +109,41 @@ struct Agent {
     device::Staging staging;
     port::UartLine line;
     device::AgentTarget target;
+    device::BackupWatch watch;
     device::BackupAhead ahead;
     link::LinkServer server;
     std::uint32_t started_ms{0};
-    std::uint32_t busy_ms{0};  ///< when the gateway was heard last
+    std::uint32_t busy_ms{0};     ///< when the gateway was heard last
+    std::uint32_t watched_ms{0};  ///< when the backup was last begun to be proven
 };
 
 std::optional<Agent> agent;
+
+/// What is done while the gateway says nothing: one small piece a call.
+void work_quietly(std::uint32_t now_ms) noexcept {
+    const std::uint32_t every_ms = agent->config.prove_backup_every_ms;
+    if (every_ms != 0 && now_ms - agent->watched_ms >= every_ms) {
+        agent->watched_ms = now_ms;
+        agent->watch.again();
+    }
+    if (!agent->watch.step() && agent->config.back_up_ahead) (void)agent->ahead.step();
+}
+
+bool trial_over(std::uint32_t now_ms) noexcept {
+    return on_trial() && now_ms - agent->started_ms >= agent->config.trial_ms;
+}
 
 }  // namespace
 
 Status init(const Config& config) noexcept {
     agent.emplace(config);
     agent->journal.set_reset_cause(agent->board.reset_cause().flags);
-    Status status = agent->nor_status;
-    if (status == Status::ok) status = agent->journal.mount();
+    // Also with a NOR that failed: the journal then knows why nothing may be written.
+    const Status mounted = agent->journal.mount();
+    Status status = agent->nor_status == Status::ok ? mounted : agent->nor_status;
     if (status == Status::ok) status = agent->keys.mount(agent->journal.state());
     if (status == Status::ok) agent->staging.mount();
-    agent->started_ms = agent->busy_ms = config.now_ms();
+    agent->started_ms = agent->busy_ms = agent->watched_ms = config.now_ms();
     agent->line.start(config.pclk2_hz, port::kBaudBase);
     agent->line.listen_start(receive_ring);
     // A gateway that follows an installation waits for this word.
@@ -137,8 +158,8 @@ void poll() noexcept {
     for (unsigned frames = 0; frames < 8 && agent->server.poll(now_ms); ++frames) {
         agent->busy_ms = now_ms;
     }
-    if (agent->config.back_up_ahead && now_ms - agent->busy_ms >= kQuietMs) (void)agent->ahead.step();
-    if (on_trial() && now_ms - agent->started_ms >= agent->config.trial_ms) agent->board.reset();
+    if (now_ms - agent->busy_ms >= kQuietMs) work_quietly(now_ms);
+    if (trial_over(now_ms)) agent->board.reset();
 }
 
 void wait() noexcept {
@@ -151,7 +172,10 @@ bool on_trial() noexcept {
 
 Status confirm() noexcept {
     if (!agent) return Status::wrong_state;
+    if (agent->journal.mounted() != Status::ok) return agent->journal.mounted();
     if (!on_trial()) return Status::ok;
+    // Too late is not at all: whatever kept the application from confirming in time kept it from its work.
+    if (trial_over(agent->config.now_ms())) agent->board.reset();
     const Status status = agent->target.confirm();
     if (status == Status::ok) {
         agent->server.send_progress(agent->journal.state().token, link::Step::trial, 100);

@@ -26,12 +26,16 @@ struct Config {
     /// need not: the application then stands still for seconds less. Each poll() programs a page (1 ms) or
     /// erases 4 KiB (45 ms typically, 400 ms with a worn part) until it is done, once after each update.
     bool back_up_ahead{true};
+    /// The image held as backup is hashed after each start, and again each time this has passed, while the
+    /// gateway is quiet: damage is told to the gateway before the backup is needed. Each poll() then reads a
+    /// kibibyte (1 ms). 0: only after each start.
+    std::uint32_t prove_backup_every_ms{86'400'000};
     /// Called before the agent resets the chip, to bring outputs into a safe state; may be null.
     void (*before_reset)() noexcept {nullptr};
 };
 
 /// Starts line and storage. Anything but ok says the SPI NOR does not work: the agent then still answers the
-/// gateway (and tells it so), but takes no packages.
+/// gateway, but refuses packages, installations and rollbacks with this reason.
 [[nodiscard]] Status init(const Config& config) noexcept;
 
 /// Serves the gateway. Call it often: at least every 10 ms on average. It returns at once when nothing is to
@@ -46,7 +50,8 @@ void wait() noexcept;
 [[nodiscard]] bool on_trial() noexcept;
 
 /// Says that this image works. Call it when the application has proven to itself that it does its job, not
-/// before. ok also when nothing is on trial.
+/// before. ok also when nothing is on trial. Later than Config::trial_ms it resets the chip instead, as
+/// poll() would have. Errors: the journal's; the image then stays on trial.
 [[nodiscard]] Status confirm() noexcept;
 
 }  // namespace mcuota::agent

@@ -7,11 +7,11 @@ namespace mcuota::device {
 namespace {
 
 // docs/link-protocol.md §4, tags 6 and 8
-constexpr std::uint8_t kImageNone = 0;
 constexpr std::uint8_t kImageConfirmed = 1;
 constexpr std::uint8_t kImageOnTrial = 2;
 constexpr std::uint8_t kImageDamaged = 3;
 constexpr std::uint8_t kBackupValid = 1;
+constexpr std::uint8_t kBackupDamaged = 2;
 
 constexpr std::size_t kChunkBytes = 512;
 
@@ -58,17 +58,20 @@ DeviceTarget::DeviceTarget(link::Role role, Storage& storage, Board& board, cons
       journal_{journal},
       staging_{staging} {}
 
-void DeviceTarget::fill_image(Slot slot, std::uint8_t state, link::ImageInfo& out) noexcept {
-    out = {};
-    if (slot == Slot::none || state == kImageNone) {
+/// Of an image whose manifest cannot be read only that is told; `memory` learns when the memory is why.
+void DeviceTarget::fill_image(Slot slot, std::uint8_t whole, std::uint8_t unreadable, link::ImageInfo& out,
+                              Status& memory) noexcept {
+    if (slot == Slot::none) {
         return;
     }
-    if (load_slot(storage_, slot, nullptr, present_) != Status::ok) {
-        out.state = state == kImageDamaged ? kImageDamaged : kImageNone;
+    const Status status = load_slot(storage_, slot, nullptr, present_);
+    if (status != Status::ok) {
+        out.state = unreadable;
+        memory = is_storage_error(status) ? status : memory;
         return;
     }
     const Manifest& manifest = present_.manifest;
-    out.state = state;
+    out.state = whole;
     out.size_bytes = manifest.image_size_bytes;
     out.sha256 = manifest.image_sha256;
     out.security_counter = manifest.security_counter;
@@ -83,16 +86,15 @@ void DeviceTarget::identity(link::Identity& out) noexcept {
     set_text(out.loader_version, product_.loader_version);
     set_text(out.agent_version, product_.agent_version);
     out.unique_id = board_.unique_id();
+    Status memory = journal_.mounted();
     if (state.running_slot != Slot::none) {
         const std::uint8_t whole = state.running_confirmed ? kImageConfirmed : kImageOnTrial;
-        fill_image(state.running_slot, running_damaged_ ? kImageDamaged : whole, out.running);
-        if (out.running.state == kImageNone) {
-            out.running.state = kImageDamaged;
-        }
+        fill_image(state.running_slot, running_damaged_ ? kImageDamaged : whole, kImageDamaged, out.running,
+                   memory);
     } else {
-        fill_image(state.target_slot, kImageDamaged, out.running);
+        fill_image(state.target_slot, kImageDamaged, kImageDamaged, out.running, memory);
     }
-    fill_image(state.backup_slot, kBackupValid, out.backup);
+    fill_image(state.backup_slot, kBackupValid, kBackupDamaged, out.backup, memory);
     out.security_counter_floor = state.security_counter_floor;
     out.image_bytes_max = storage_.size_bytes(Region::running);
     out.load_address = product_.load_address;
@@ -105,7 +107,7 @@ void DeviceTarget::identity(link::Identity& out) noexcept {
         out.staged_held_bytes = staging_.stored_bytes();
         out.staged_envelope_bytes = staging_.envelope_bytes();
     }
-    out.stay_reason = stay_reason_;
+    out.stay_reason = stay_reason_ == Status::ok ? memory : stay_reason_;
     out.reset_cause = board_.reset_cause().flags;
     out.trial_boots_used = state.trial_boots_used;
     out.trial_boots_allowed = product_.trial_boots_allowed;
@@ -120,6 +122,13 @@ void DeviceTarget::identity(link::Identity& out) noexcept {
     out.key_next = keys_.id_at(out.key_generation + 1U);
 }
 
+void AgentTarget::identity(link::Identity& out) noexcept {
+    DeviceTarget::identity(out);
+    if (watch_ != nullptr && watch_->damaged()) {
+        out.backup.state = kBackupDamaged;
+    }
+}
+
 /// An application without the loader's keys leaves signatures to the loader; the loader leaves them to
 /// nobody.
 KeyChain* DeviceTarget::verifier() noexcept {
@@ -127,23 +136,27 @@ KeyChain* DeviceTarget::verifier() noexcept {
 }
 
 /// Between INSTALL and the end of the installation the staged package belongs to the loader.
-bool DeviceTarget::accepts_packages() const noexcept {
+Status DeviceTarget::accepts_packages() const noexcept {
+    if (journal_.mounted() != Status::ok) {
+        return journal_.mounted();
+    }
     switch (journal_.state().phase) {
         case Phase::idle:
         case Phase::trial:
         case Phase::halted:
-            return true;
+            return Status::ok;
         case Phase::restoring:
-            return role_ == link::Role::loader;  // serving then means: restoring did not work
+            // In the loader: serving then means that restoring did not work.
+            return role_ == link::Role::loader ? Status::ok : Status::busy;
         default:
-            return false;
+            return Status::busy;
     }
 }
 
 Status DeviceTarget::offer(const link::Offer& offer, link::Held& held) noexcept {
     checked_ = false;
-    if (!accepts_packages()) {
-        return Status::busy;
+    if (const Status status = accepts_packages(); status != Status::ok) {
+        return status;
     }
     const unsigned kind = offer.head[12];
     if (kind >= 32 || (product_.payload_kinds >> kind & 1U) == 0) {
@@ -195,8 +208,8 @@ Status DeviceTarget::install(std::uint64_t token) noexcept {
         }
         return state.outcome == Status::in_progress ? Status::in_progress : Status::wrong_state;
     }
-    if (!accepts_packages()) {
-        return Status::busy;
+    if (const Status status = accepts_packages(); status != Status::ok) {
+        return status;
     }
     if (state.phase == Phase::trial) {
         return Status::wrong_state;  // its backup is the only confirmed image there is
@@ -227,6 +240,9 @@ Status DeviceTarget::install(std::uint64_t token) noexcept {
 Status DeviceTarget::outcome(std::uint64_t token, link::Outcome& out) noexcept {
     const State& state = journal_.state();
     out = {};
+    if (journal_.mounted() != Status::ok) {
+        return journal_.mounted();
+    }
     if (token == 0 || token != state.token) {
         out.status = Status::unknown_token;
         return Status::ok;
@@ -276,6 +292,9 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
         }
         return state.outcome == Status::in_progress ? Status::in_progress : Status::wrong_state;
     }
+    if (journal_.mounted() != Status::ok) {
+        return journal_.mounted();
+    }
     if (state.backup_slot == Slot::none) {
         return Status::backup_missing;
     }
@@ -323,8 +342,8 @@ Status DeviceTarget::prove_backup(const Manifest& manifest) noexcept {
 }
 
 Status DeviceTarget::rotate(std::span<const std::uint8_t> record, std::uint16_t& generation) noexcept {
-    if (!accepts_packages()) {
-        return Status::busy;
+    if (const Status status = accepts_packages(); status != Status::ok) {
+        return status;
     }
     checked_ = false;  // what is staged must be signed by the key that is current now
     return keys_.rotate(record, journal_, generation);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "mcu_loader/core/device/backup_watch.hpp"
 #include "mcu_loader/core/device/board.hpp"
 #include "mcu_loader/core/device/boot_decision.hpp"
 #include "mcu_loader/core/device/journal.hpp"
@@ -46,10 +47,11 @@ class DeviceTarget : public link::Target {
 
   private:
     [[nodiscard]] KeyChain* verifier() noexcept;
-    [[nodiscard]] bool accepts_packages() const noexcept;
+    [[nodiscard]] Status accepts_packages() const noexcept;
     [[nodiscard]] Status check() noexcept;
     [[nodiscard]] Status prove_backup(const Manifest& manifest) noexcept;
-    void fill_image(Slot slot, std::uint8_t state, link::ImageInfo& out) noexcept;
+    void fill_image(Slot slot, std::uint8_t whole, std::uint8_t unreadable, link::ImageInfo& out,
+                    Status& memory) noexcept;
 
     link::Role role_;
     Storage& storage_;
@@ -65,12 +67,18 @@ class DeviceTarget : public link::Target {
 
 /// In the application: staging, requests, confirmation. `keys` may be empty: the loader checks again anyway.
 /// journal, keys and staging must be mounted; the running application is trusted to be what the loader
-/// verified.
+/// verified. While the journal cannot be read, whatever needs it is refused with the reason.
 class AgentTarget final : public DeviceTarget {
   public:
     AgentTarget(Storage& storage, Board& board, const Product& product, KeyChain& keys, Journal& journal,
                 Staging& staging) noexcept
         : DeviceTarget(link::Role::agent, storage, board, product, keys, journal, staging) {}
+    /// Who knows whether the backup is damaged; it outlives this.
+    void set_watch(const BackupWatch& watch) noexcept { watch_ = &watch; }
+    void identity(link::Identity& out) noexcept override;
+
+  private:
+    const BackupWatch* watch_{nullptr};
 };
 
 /// In the loader while it serves. `reason` and `running` come from LoaderFlow.

@@ -77,6 +77,8 @@ class Journal {
     /// Finds the newest sealed record. Never writes. ok also on blank flash (state() is then the default
     /// State). Errors: what reading answered; nothing can be appended then.
     [[nodiscard]] Status mount() noexcept;
+    /// What the last mount() answered; while it is an error, state() tells nothing.
+    [[nodiscard]] Status mounted() const noexcept { return mounted_; }
     [[nodiscard]] const State& state() const noexcept { return state_; }
     /// Sequence of the newest record; 0 when there is none.
     [[nodiscard]] std::uint32_t sequence() const noexcept { return sequence_; }

@@ -74,11 +74,19 @@ std::uint8_t SpiNor::status_1() noexcept {
 Status SpiNor::wait_ready(std::uint32_t most_ms, bool may_sleep) noexcept {
     const std::uint32_t begin_ms = hooks_.now_ms();
     while ((status_1() & kBusy) != 0) {
-        if (hooks_.now_ms() - begin_ms > most_ms) return Status::nor_timeout;
+        hung_ = hooks_.now_ms() - begin_ms > most_ms;
+        if (hung_) return Status::nor_timeout;
         // Erases last many ticks: each tick's interrupt ends the sleep.
         if (may_sleep) wait_for_interrupt();
     }
     return Status::ok;
+}
+
+Status SpiNor::usable() noexcept {
+    // A busy chip answers reads with anything: after a timeout it is asked before each use.
+    if (usable_ == Status::ok && hung_ && (status_1() & kBusy) != 0) return Status::nor_timeout;
+    hung_ = false;
+    return usable_;
 }
 
 void SpiNor::pause_us(std::uint32_t microseconds) noexcept {
@@ -132,7 +140,7 @@ Status SpiNor::bring_up() noexcept {
 }
 
 Status SpiNor::read(std::uint32_t address, std::span<std::uint8_t> out) noexcept {
-    if (usable_ != Status::ok) return usable_;
+    if (const Status status = usable(); status != Status::ok) return status;
     command_at(kRead, kRead4, address);
     spi5_read(out);
     select(false);
@@ -152,7 +160,7 @@ Status SpiNor::program_page(std::uint32_t address, std::span<const std::uint8_t>
 }
 
 Status SpiNor::program(std::uint32_t address, std::span<const std::uint8_t> bytes) noexcept {
-    if (usable_ != Status::ok) return usable_;
+    if (const Status status = usable(); status != Status::ok) return status;
     while (!bytes.empty()) {
         // A program command wraps inside its page: never cross the edge.
         const std::size_t room = kPageBytes - address % kPageBytes;
@@ -166,7 +174,7 @@ Status SpiNor::program(std::uint32_t address, std::span<const std::uint8_t> byte
 }
 
 Status SpiNor::erase(std::uint32_t address, std::uint32_t length) noexcept {
-    if (usable_ != Status::ok) return usable_;
+    if (const Status status = usable(); status != Status::ok) return status;
     if (address % kNorSectorBytes != 0 || length % kNorSectorBytes != 0) return Status::out_of_range;
     while (length != 0) {
         std::uint8_t opcode = kErase4K, opcode_4 = kErase4K4;

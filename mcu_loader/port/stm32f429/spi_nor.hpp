@@ -36,6 +36,8 @@ class SpiNor {
 
   private:
     [[nodiscard]] Status bring_up() noexcept;
+    /// ok, or why nothing can be done now.
+    [[nodiscard]] Status usable() noexcept;
     void select(bool on) noexcept;
     void command(std::uint8_t opcode) noexcept;
     /// Selects the chip and sends the opcode with three address bytes, or `opcode_4` with four.
@@ -48,6 +50,7 @@ class SpiNor {
     Hooks hooks_;
     std::uint32_t least_bytes_;
     bool large_{false};  ///< more than three address bytes can say
+    bool hung_{false};   ///< an operation took longer than it may: the chip may still be busy with it
     std::uint32_t jedec_id_{0};
     Status usable_{Status::nor_id_wrong};  ///< ok once start() has found a working chip; else what was wrong
 };

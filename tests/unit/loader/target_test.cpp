@@ -179,3 +179,25 @@ TEST_CASE("the geometry of a port is checked", "[loader][storage]") {
     CHECK_FALSE(changed(Region::backup, {4096}));
     CHECK_FALSE(changed(Region::download, std::vector<std::uint32_t>(16, 8192)));
 }
+
+TEST_CASE("what needs the journal is refused with the reason while it cannot be read", "[loader][target]") {
+    TestDevice device = device_with(Geometry::small(), old_package());
+    device.flash.set_read_fault(
+        [](Region, std::uint32_t, std::span<std::uint8_t>) { return Status::nor_timeout; });
+    REQUIRE(device.as_agent([&](AgentTarget& target) {
+        device.flash.set_read_fault({});  // it works again, but who knows what it holds
+        const std::uint64_t operations = device.flash.operations();
+        link::Held held;
+        link::Outcome outcome;
+        std::uint16_t generation = 0;
+        CHECK(target.offer(new_package().offer(), held) == Status::nor_timeout);
+        CHECK(target.install(3) == Status::nor_timeout);
+        CHECK(target.outcome(3, outcome) == Status::nor_timeout);
+        CHECK(target.rollback(3) == Status::nor_timeout);
+        CHECK(target.rotate({}, generation) == Status::nor_timeout);
+        CHECK(device.flash.operations() == operations);
+        link::Identity identity;
+        target.identity(identity);
+        CHECK(identity.stay_reason == Status::nor_timeout);
+    }) == Power::End::finished);
+}
