@@ -6,7 +6,14 @@
 
 namespace mcuota::demo {
 
-enum class Behaviour : std::uint8_t { healthy, never_confirms, hangs, crashes };
+enum class Behaviour : std::uint8_t {
+    healthy,
+    never_confirms,
+    hangs,
+    crashes,
+    confirms_late,       ///< not before its trial is over
+    confirms_then_dies,  ///< confirms itself, and crashes a moment later in this and every start
+};
 
 /// The application's own idea of its version. What the device reports comes from the signed manifest.
 constexpr std::string_view kVersion{DEMO_VERSION};

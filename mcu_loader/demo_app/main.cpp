@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::uint32_t kSelfTestMs = 300;
 constexpr std::uint32_t kTrialMs = 5'000;
+constexpr std::uint32_t kLateMs = kTrialMs + 200;
+constexpr std::uint32_t kDiesMs = 900;
 constexpr std::uint32_t kControlPeriodMs = 10;
 
 /// Interrupts off and nothing fed: only the watchdog gets us out of here.
@@ -31,10 +33,20 @@ void crash() noexcept {
     asm volatile("udf #0");
 }
 
+/// Work that lets nothing else happen until it is too late for a confirmation.
+void dawdle(std::uint32_t start_ms) noexcept {
+    while (stm32f429::now_ms() - start_ms < kLateMs)
+        stm32f429::watchdog_feed();
+}
+
 /// What the chosen variant does when its self test has ended.
-void after_self_test(bool passed) noexcept {
+void after_self_test(bool passed, std::uint32_t start_ms) noexcept {
     switch (kBehaviour) {
+        case Behaviour::confirms_late:
+            dawdle(start_ms);
+            [[fallthrough]];
         case Behaviour::healthy:
+        case Behaviour::confirms_then_dies:
             if (passed)
                 (void)agent::confirm();  // a journal that cannot be written leaves us on trial: the truth
             return;
@@ -83,8 +95,11 @@ extern "C" void firmware_main() {
         }
         if (!tested && now_ms - start_ms >= demo::kSelfTestMs) {
             tested = true;
-            demo::after_self_test(storage_works && clocks.hclk_hz == 168'000'000 && pump.plausible());
+            demo::after_self_test(storage_works && clocks.hclk_hz == 168'000'000 && pump.plausible(),
+                                  start_ms);
         }
+        const bool dies = demo::kBehaviour == demo::Behaviour::confirms_then_dies;
+        if (dies && now_ms - start_ms >= demo::kDiesMs) demo::crash();
         agent::wait();
     }
 }
