@@ -287,9 +287,12 @@ JobResult BenchDevice::perform(const ProveJob& job) {
         }
         if (!result.trouble.empty() || !board_->powered() || !job_ended(job)) continue;
         const auto end = journal();
-        if (end->outcome != job.outcome)
+        told_ = end->outcome;
+        if (!job.allows(told_))
             result.trouble =
                 "the job ended with status " + hex(end->outcome) + " instead of " + hex(job.outcome);
+        else if (!job.images.empty() && end->images() != job.images)
+            result.trouble = "the journal names other images than without the cut; " + state_text();
         else if (running_image() != job.image)
             result.trouble = "the journal tells of an end the memory does not show; " + state_text();
         return result;
@@ -309,8 +312,8 @@ std::string BenchDevice::check_quiet_starts(const ProveJob& job, unsigned starts
         if (end != StartEnd::application)
             return "a later start did not reach the application; " +
                    (result.trouble.empty() ? state_text() : result.trouble);
-        if (!job_ended(job) || journal()->outcome != job.outcome || !journal()->confirmed ||
-            running_image() != job.image)
+        if (!job_ended(job) || journal()->outcome != told_ || !journal()->confirmed ||
+            (!job.images.empty() && journal()->images() != job.images) || running_image() != job.image)
             return "a later start tells another story; " + state_text();
     }
     return {};

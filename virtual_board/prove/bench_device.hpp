@@ -37,6 +37,15 @@ struct ProveJob {
     LinkJob link;
     std::uint16_t outcome{0};  ///< the status the device must tell in the end
     std::size_t image{0};      ///< index of the image that must run then
+    /// What it may tell as well after cuts: they may take the last trial boot, and a cut that is a watchdog
+    /// reset tells so.
+    std::optional<std::uint16_t> outcome_after_cuts{};
+    /// The images the journal must name in the end: JournalRecordView::images(). Empty: not known yet.
+    std::string images{};
+
+    [[nodiscard]] bool allows(std::uint16_t told) const noexcept {
+        return told == outcome || told == outcome_after_cuts;
+    }
 };
 
 /// How a job went.
@@ -141,6 +150,7 @@ class BenchDevice {
     LinkClient client_;
     std::function<void()> power_up_hook_;
     std::uint64_t doing_{0};
+    std::uint16_t told_{0};  ///< the outcome of the last job that ended
     std::uint64_t resets_seen_{0};
     std::optional<std::size_t> first_image_;
     unsigned power_ups_{0};  ///< since the last cut

@@ -12,7 +12,7 @@ namespace {
 using RecordBytes = std::array<std::uint8_t, kRecordBytes>;
 constexpr std::size_t kSequenceAt = 4, kTokenAt = 8, kPhaseAt = 16, kOutcomeAt = 20, kCauseAt = 22,
                       kJobAt = 24, kFloorAt = 32, kTrialBootsAt = 36, kAttemptsAt = 37, kConfirmedAt = 39,
-                      kCrcAt = 120, kFirmAt = 124;
+                      kImagesAt = 48, kImagesBytes = 64, kCrcAt = 120, kFirmAt = 124;
 constexpr std::uint8_t kJobInstall = 0x2D, kYes = 0x96;
 
 template <class T>
@@ -89,6 +89,16 @@ std::vector<JournalStep> append(std::span<const std::uint8_t> nor, const Journal
 }
 
 }  // namespace
+
+std::string JournalRecordView::images() const {
+    constexpr const char* kDigits = "0123456789abcdef";
+    std::string text;
+    for (std::size_t at = kImagesAt; at < kImagesAt + kImagesBytes; ++at) {
+        text += kDigits[bytes[at] >> 4];
+        text += kDigits[bytes[at] & 0xF];
+    }
+    return text;
+}
 
 const char* to_string(JournalPhase phase) noexcept {
     switch (phase) {

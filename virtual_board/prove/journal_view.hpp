@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "virtual_board/prove/digest.hpp"
@@ -45,6 +46,9 @@ struct JournalRecordView {
     bool confirmed{false};
     bool firm{false};
     std::uint32_t address{0};  ///< of the record in the NOR
+
+    /// The hashes of the job's image and of the last image that failed, in hexadecimal.
+    [[nodiscard]] std::string images() const;
 };
 
 /// The newest sealed record; nothing on a blank journal.

@@ -34,11 +34,12 @@ struct ScenarioKind {
     std::uint16_t outcome;
     std::size_t image;  ///< that must run in the end
     bool roll_over;     ///< the journal's sector is nearly full
+    std::optional<std::uint16_t> outcome_after_cuts{};
 };
 constexpr std::array<ScenarioKind, 5> kScenarios{{
     {"install", AppBehaviour::confirms, false, kOk, kNew, false},
-    {"revert", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kOld, false},
-    {"hang", AppBehaviour::hangs, false, kTrialWatchdog, kOld, false},
+    {"revert", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kOld, false, kTrialWatchdog},
+    {"hang", AppBehaviour::hangs, false, kTrialWatchdog, kOld, false, kTrialNotConfirmed},
     {"rollback", AppBehaviour::confirms, true, kRolledBack, kOld, false},
     {"journal", AppBehaviour::confirms, false, kOk, kNew, true},
 }};
@@ -99,11 +100,12 @@ std::vector<KnownImage> known_images(const Case& files, const ScenarioKind& kind
 std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& kind,
                    std::optional<DeviceMemories>& with_old) {
     std::string trouble;
-    if (!with_old) trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld}).trouble;
+    if (!with_old)
+        trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld, {}, {}}).trouble;
     device.power_off();
     if (!with_old) with_old = device.memories();
     if (trouble.empty() && kind.rollback)
-        trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew}).trouble;
+        trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew, {}, {}}).trouble;
     device.power_off();
     if (kind.roll_over) device.advance_journal(kRollOverSlot);
     return trouble;
@@ -153,10 +155,13 @@ class ScenarioProof {
         if (const std::string trouble = set_up(device, files_, kind, with_old_); !trouble.empty())
             return Failure{"scenario " + name + " cannot be set up: " + trouble,
                            "check that the loader trusts the key and that the images fit it"};
-        const Scenario scenario{
-            name,
-            {{kind.rollback ? nullptr : &files_.envelopes[kNew], kTheJob}, kind.outcome, kind.image},
-            {{&files_.envelopes[kNext], kTheNextJob}, kOk, kNext}};
+        const Scenario scenario{name,
+                                {{kind.rollback ? nullptr : &files_.envelopes[kNew], kTheJob},
+                                 kind.outcome,
+                                 kind.image,
+                                 kind.outcome_after_cuts,
+                                 {}},
+                                {{&files_.envelopes[kNext], kTheNextJob}, kOk, kNext, {}, {}}};
         double told = 0;
         Sweep sweep(device, scenario,
                     {options_.cuts, options_.depth, options_.seed, options_.memory, options_.jobs, only},

@@ -106,13 +106,18 @@ bool Sweep::count_operations() {
     if (pid == 0) {
         ::alarm(kChildWallSeconds);
         counting_ = true;
-        const JobResult result = device_.perform(scenario_.job);
+        ProveJob undisturbed = scenario_.job;
+        undisturbed.outcome_after_cuts.reset();
+        const JobResult result = device_.perform(undisturbed);
         const std::uint64_t operations = device_.board().operations() - begin_;
         std::string trouble = result.trouble;
+        const auto record = device_.journal();
+        const std::string images = record ? record->images() : std::string();
         if (trouble.empty()) trouble = device_.check_quiet_starts(scenario_.job, kQuietStarts);
         if (trouble.empty()) trouble = device_.perform(scenario_.next_job).trouble;
-        write_all(report_[1], trouble.empty() ? "operations " + std::to_string(operations) + "\n"
-                                              : "trouble " + trouble + "\n");
+        write_all(report_[1], trouble.empty()
+                                  ? "operations " + std::to_string(operations) + " " + images + "\n"
+                                  : "trouble " + trouble + "\n");
         ::_exit(0);
     }
     if (pid < 0) {
@@ -125,7 +130,9 @@ bool Sweep::count_operations() {
     const ssize_t got = ::read(report_[0], buffer.data(), buffer.size());
     const std::string line(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
     if (line.rfind("operations ", 0) == 0) {
-        result_.operations = std::stoull(line.substr(11));
+        std::size_t digits = 0;
+        result_.operations = std::stoull(line.substr(11), &digits);
+        scenario_.job.images = line.substr(11 + digits + 1, line.size() - 11 - digits - 2);
         return true;
     }
     result_.error = line.rfind("trouble ", 0) == 0
@@ -136,6 +143,9 @@ bool Sweep::count_operations() {
 
 Fate Sweep::harm(Harm what) {
     device_.note_cut();
+    // Each cut tears in its own way, the same when it is repeated.
+    device_.board().reseed(settings_.seed ^ cuts_.back().operation << 8 ^ static_cast<std::uint64_t>(what) ^
+                           std::uint64_t{cuts_.size()} << 56);
     begin_ = device_.board().operations();
     Tear tear = Tear::mixed;
     switch (what) {

@@ -1,6 +1,7 @@
 #pragma once
-// Deliberate defects, so that the power-cut sweep can show that it finds them. Product builds have none: only
-// tests/powercut/host compiles single files of this library with MCUOTA_DEFECT.
+// Deliberate defects, so that the power-cut sweeps can show that they find them. Product builds have none:
+// only tests/powercut/host and the defect-* loaders of the port compile single files of this library with
+// MCUOTA_DEFECT.
 
 namespace mcuota::device {
 

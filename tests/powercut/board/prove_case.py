@@ -54,18 +54,23 @@ class ProveCase(unittest.TestCase):
             file.write(content)
         return self.path(name)
 
-    def package(self, new, base=None, hardware="pump-3"):
-        """A signed package of the image file `new`; with `base` it holds deltas, too."""
+    def package(self, new, base=None, hardware="pump-3", formats=()):
+        """A signed package of the image file `new`; with `base` it holds a delta, too, of one of `formats`."""
         arguments = ["create", "--image", new, "--version", "2.0.0", "--hardware", hardware, "--key",
                      self.path("key.pem"), "--out", self.path("new.mcup"), "--security-counter", "3"]
         if base:
             arguments += ["--base", f"{base}@1.0.0"]
+        for name in formats:
+            arguments += ["--format", name]
         self.pack(*arguments)
         return self.path("new.mcup")
 
+    # Runs at the same time in one proof; CTest already runs tests on all processors.
+    jobs = os.environ.get("MCUOTA_PROVE_JOBS", "1")
+
     def prove(self, package, base, *arguments, code=0):
         """The result document of a proof."""
-        result = json.loads(self.pack("prove", package, "--base", base, "--json", "--jobs", "1", *arguments,
+        result = json.loads(self.pack("prove", package, "--base", base, "--json", "--jobs", self.jobs, *arguments,
                                       code=code))
         print(f"\n  {self.id().split('.')[-1]}: {result['cuts']} cuts, {result['bricked']} bricks, first to run: "
               f"old {result['ended_old']}, new {result['ended_new']}, seed {result['seed']}; at the cut: "

@@ -1,5 +1,6 @@
 """Cuts of every kind of job on the real ARM loader: a share that is spread evenly, quick enough for every day."""
 
+import os
 import unittest
 
 from prove_case import ProveCase, changed, image
@@ -9,28 +10,34 @@ class PowerCut(ProveCase):
     def test_every_kind_of_job_survives_cuts_with_a_full_image(self):
         old = self.write("old.bin", image(3000, 1))
         package = self.package(self.write("new.bin", image(2500, 2)))
-        result = self.prove(package, old, "--cuts", "40", "--pubkey", self.path("key.pub.pem"))
-        self.assert_proven(result, 200)
+        result = self.prove(package, old, "--cuts", "220", "--pubkey", self.path("key.pub.pem"))
+        self.assert_proven(result, 1100)
         self.assertEqual({s["scenario"] for s in result["scenarios"]},
                          {"install", "revert", "hang", "rollback", "journal"})
         install = next(s for s in result["scenarios"] if s["scenario"] == "install")
         # The cuts hit every phase that writes, not only the longest.
-        self.assertLessEqual({"applying", "idle", "backing up"}, set(install["states"]))
+        self.assertLessEqual({"applying", "idle", "backing up", "install requested"}, set(install["states"]))
+        # Each kind of harm had its turn.
+        self.assertGreaterEqual(result["resets"], 5 * 36)
 
-    def test_deltas_survive_cuts(self):
+    def test_every_kind_of_delta_survives_cuts(self):
         base = image(6000, 3)
-        old = self.write("old.bin", base)
-        package = self.package(self.write("new.bin", changed(base, 4)), old)
-        result = self.prove(package, old, "--cuts", "40", "--scenario", "install")
-        self.assertIn(result["payload"], ("hdiffsf20", "hdiff13", "relocated"))
-        self.assert_proven(result, 40)
+        old, new = self.write("old.bin", base), self.write("new.bin", changed(base, 4))
+        demo = [os.path.join(self.firmware, f"demo-v{version}.bin") for version in (1, 2)]
+        for kind, pair in (("hdiffsf20", (old, new)), ("hdiff13", (old, new)), ("relocated", demo)):
+            with self.subTest(kind=kind):
+                arguments = ["--format", "mcuota" if kind == "relocated" else kind]
+                package = self.package(pair[1], pair[0], formats=arguments[1:])
+                result = self.prove(package, pair[0], "--cuts", "130", "--scenario", "install", "--payload", kind)
+                self.assertEqual(result["payload"], kind)
+                self.assert_proven(result, 130)
 
     def test_two_cuts_in_one_run_are_survived(self):
         old = self.write("old.bin", image(1500, 5))
         package = self.package(self.write("new.bin", image(1200, 6)))
-        result = self.prove(package, old, "--cuts", "15", "--depth", "2", "--scenario", "install", "--scenario",
+        result = self.prove(package, old, "--cuts", "30", "--depth", "2", "--scenario", "install", "--scenario",
                             "revert")
-        self.assert_proven(result, 30)
+        self.assert_proven(result, 60)
 
     def test_a_cut_is_repeated_by_its_id(self):
         old = self.write("old.bin", image(900, 7))
@@ -38,6 +45,20 @@ class PowerCut(ProveCase):
         result = self.prove(package, old, "--only", "install:20.looks-done")
         self.assert_proven(result, 1)
         self.assertEqual(result["cuts"], 1)
+
+    def test_what_was_learnt_of_calls_and_states_changes_no_result(self):
+        old = self.write("old.bin", image(900, 9))
+        package = self.package(self.write("new.bin", image(800, 10)))
+        arguments = ("--cuts", "12", "--scenario", "revert")
+        with_memory = self.prove(package, old, *arguments)
+        without = self.prove(package, old, *arguments, "--no-memory")
+        self.assertGreater(with_memory["scenarios"][0]["merged"], 0)
+        self.assertEqual(without["scenarios"][0]["merged"], 0)
+        for result in (with_memory, without):
+            self.assert_proven(result, 12)
+            for key in ("milliseconds", "merged"):
+                del result["scenarios"][0][key]
+        self.assertEqual(with_memory["scenarios"], without["scenarios"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""Loaders that are broken on purpose: the proof must find them."""
+
+import os
+import unittest
+
+from prove_case import ProveCase, image
+
+
+class Defects(ProveCase):
+    def failed(self, loader, scenario):
+        """Ids of the cuts that `loader` does not survive, with a pair so small that all can be tried."""
+        old = self.write("old.bin", image(64, 11))
+        package = self.package(self.write("new.bin", image(48, 12)))
+        path = os.path.join(self.firmware, loader + ".elf")
+        result = self.prove(package, old, "--cuts", "all", "--scenario", scenario, "--loader", path, code=4)
+        self.assertGreater(result["bricked"], 0)
+        again = self.prove(package, old, "--only", result["failed"][0], "--loader", path, code=4)
+        self.assertEqual(again["failed"], result["failed"][:1])  # the id repeats it
+        return result["failed"]
+
+    def test_a_journal_record_that_counts_without_its_crc_is_found(self):
+        self.failed("defect-journal-unsealed", "revert")
+
+    def test_an_erase_unit_in_flight_that_is_believed_when_it_reads_right_is_found(self):
+        failed = self.failed("defect-dirty-bits-forgotten", "install")
+        self.assertTrue(any(one.endswith(".looks-done") for one in failed), failed)
+
+
+if __name__ == "__main__":
+    unittest.main()
