@@ -75,11 +75,13 @@ std::vector<PlanRow> short_plan(std::uint32_t seed) {
 std::vector<PlanRow> long_plan(std::uint32_t seed) {
     PlanWriter plan{seed};
     plan.add(Mode::single, scenario_names(), kTiny, size_names(), 1);
-    plan.add(Mode::single, scenario_names(), kReal, kUsual, 1);
-    plan.add(Mode::single, {"full", "lzma"}, kReal, {"1", "sector-1", "sector", "sector+1", "max", "max+1"},
-             61);
-    plan.add(Mode::pairs, scenario_names(), kTiny, {"usual", "fill2", "fill5"}, 1);
-    plan.add(Mode::random, scenario_names(), kTiny, {"usual", "fill3", "fill4"}, 1, 3000);
+    plan.add(Mode::single, scenario_names(), kReal, kUsual, 23);
+    plan.add(Mode::single, {"full", "lzma"}, kReal, {"1", "sector-1", "sector", "sector+1"}, 211);
+    plan.add(Mode::single, {"full"}, {"f429"}, {"max", "max+1"}, 1999);
+    plan.add(Mode::pairs, {"full", "first", "confirm", "revert", "rollback", "rotation"}, kSmall, kUsual, 1);
+    plan.add(Mode::pairs, kAhead, {"banks"}, kUsual, 2);
+    plan.add(Mode::pairs, scenario_names(), kTiny, {"usual", "fill2", "fill5"}, 5);
+    plan.add(Mode::random, scenario_names(), kTiny, {"usual", "fill3", "fill4"}, 1, 1000);
     plan.add(Mode::brown_out, scenario_names(), kTiny, {"usual", "fill1", "fill6"}, 1, 1000);
     return plan.take();
 }

@@ -18,10 +18,10 @@ std::string number(Status status) {
 }
 
 /// Trial boots and attempts are counted: several lost starts may end a job that one or two may not.
-bool excused(const Cuts& cuts) {
+bool excused(const Case& subject, const Cuts& cuts) {
     const auto resets = std::count_if(
         cuts.begin(), cuts.end(), [](const test::Cut& cut) { return cut.cause != test::CutCause::supply; });
-    return cuts.size() > 2 || resets > 1;
+    return cuts.size() > subject.starts_to_lose || resets > 1;
 }
 
 const Ending* matching(const Case& subject, const Cuts& cuts, const test::JobEnd& end) {
@@ -33,7 +33,7 @@ const Ending* matching(const Case& subject, const Cuts& cuts, const test::JobEnd
         return &*usual;
     }
     const auto rare = std::find_if(subject.also.begin(), subject.also.end(), fits);
-    return rare != subject.also.end() && excused(cuts) ? &*rare : nullptr;
+    return rare != subject.also.end() && excused(subject, cuts) ? &*rare : nullptr;
 }
 
 /// Later starts must read the same story: what was told as final stays final.

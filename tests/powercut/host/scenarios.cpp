@@ -72,6 +72,7 @@ class Builder {
                 {},
                 {},
                 {},
+                2,
                 {},
                 {}} {
         case_.start.product.payload_kinds = 0x7E;
@@ -235,6 +236,7 @@ class Builder {
         } else if (scenario_ == "confirm") {
             stage(fresh_->envelope.size());
             static_cast<void>(case_.start.start_loader(test::kCauseSoftware));
+            case_.starts_to_lose = 1;  // one trial boot is used
         } else if (scenario_ == "revert") {
             behaves(test::Application::never_confirms);
             case_.endings = {old_runs_for, {Status::trial_watchdog, false, old_}};

@@ -28,6 +28,7 @@ struct Case {
     test::GatewayJob job;
     std::vector<Ending> endings;  ///< how it ends when power goes once or twice
     std::vector<Ending> also;     ///< how it may end when starts are lost more often: trial boots are counted
+    unsigned starts_to_lose{2};   ///< so many cuts never use up the trial boots
     test::GatewayJob next_job;    ///< must be taken and confirmed afterwards
     test::Bytes next_image;
 };
