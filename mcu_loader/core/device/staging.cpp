@@ -254,11 +254,12 @@ Status Staging::offer(const link::Offer& offer, link::Held& held) noexcept {
     const bool same = present() && offer.package_id == package_id_ &&
                       offer.envelope_bytes == envelope_bytes_ && offer.head == head_bytes_;
     // Marks may run out after very many interruptions; starting over is always right. It is also right when
-    // nothing shows that the header was finished before power went: then there is nothing to lose.
+    // no unit is marked as stored: then nothing shows that the header was finished before power went, or was
+    // not being spoiled when it did, and there is nothing to lose.
     const std::uint32_t units_missing =
         round_up(offer.envelope_bytes - std::min(stored_, offer.envelope_bytes), unit_bytes()) / unit_bytes();
     const bool marks_left = next_mark_ + units_missing + 2 <= mark_slots();
-    const bool header_doubtful = void_mark_ && next_mark_ == 0;
+    const bool header_doubtful = void_mark_ && stored_ == 0;
     if (!same || offer.restart || !marks_left || header_doubtful) {
         if (const Status status = begin(offer, head); status != Status::ok) {
             return status;
