@@ -20,7 +20,7 @@ constexpr unsigned kDownloadShare = 25, kSendFrom = 30, kSendShare = 45, kInstal
                    kTrial = 97;
 constexpr std::int64_t kLinkWait_ms = 30'000;
 // States of images as devices tell them (docs/link-protocol.md §4, tags 6 and 8).
-constexpr std::uint8_t kImageConfirmed = 1, kBackupValid = 1;
+constexpr std::uint8_t kImageConfirmed = 1, kBackupValid = 1, kBackupDamaged = 2;
 
 unsigned share(unsigned whole, std::uint64_t part, std::uint64_t total) {
     return total == 0 ? 0 : static_cast<unsigned>(whole * std::min(part, total) / total);
@@ -188,9 +188,13 @@ asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
 
 Result<db::ImageRecord> DeviceWorker::backup() const {
     if (device_.error) return *device_.error;
+    const std::string next = "install the version wanted: mcuota install FILE --device " + config_.name;
+    if (device_.backup.state == kBackupDamaged)
+        return Error{ErrorCode::device_storage_failed,
+                     "the backup image " + device_.backup.version + " of " + config_.name + " is damaged",
+                     next};
     if (device_.backup.state != kBackupValid)
-        return Error{ErrorCode::not_found, config_.name + " holds no backup image to go back to",
-                     "install the version wanted: mcuota install FILE --device " + config_.name};
+        return Error{ErrorCode::not_found, config_.name + " holds no backup image to go back to", next};
     return device_.backup;
 }
 
@@ -413,7 +417,6 @@ void DeviceWorker::remember_identity(const link::Identity& identity) {
         return db::ImageRecord{info.state, std::string(info.version.view()), to_hex(info.sha256),
                                info.size_bytes, info.security_counter};
     };
-    constexpr std::uint8_t kBackupDamaged = 2;  // docs/link-protocol.md §4, tag 8
     if (identity.backup.state == kBackupDamaged && device_.backup.state != kBackupDamaged)
         tools_.log.warning("device " + config_.name + ": its backup image " +
                            std::string(identity.backup.version.view()) +

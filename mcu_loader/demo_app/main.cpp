@@ -35,8 +35,10 @@ void crash() noexcept {
 
 /// Work that lets nothing else happen until it is too late for a confirmation.
 void dawdle(std::uint32_t start_ms) noexcept {
-    while (stm32f429::now_ms() - start_ms < kLateMs)
+    while (stm32f429::now_ms() - start_ms < kLateMs) {
         stm32f429::watchdog_feed();
+        stm32f429::wait_for_interrupt();
+    }
 }
 
 /// What the chosen variant does when its self test has ended.

@@ -44,6 +44,9 @@ class FailingMemory(PlantCase):
         self.assertIn("backup damaged", self.plant.daemon.cli("status").stdout)
         self.assertIn("there is nothing to go back to", self.plant.daemon.cli("device", "show", "pump-1").stdout)
         self.plant.daemon.process.wait_line("backup image 1.0.0 is damaged", timeout=5)
+        done = self.plant.daemon.cli("rollback", "pump-1")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("is damaged", done.stderr)
         board.command("fault none")
 
 

@@ -108,7 +108,7 @@ class FakePort final : public DevicePort {
         identity.running.sha256 = device_.running;
         identity.running.size_bytes = 4096;
         if (!device_.backup_version.empty()) {
-            identity.backup.state = 1;
+            identity.backup.state = device_.backup_damaged ? 2 : 1;
             identity.backup.version = text<kVersionBytesMax>(device_.backup_version);
             identity.backup.sha256 = device_.backup;
             identity.backup.size_bytes = 4096;

@@ -35,6 +35,7 @@ struct FakeDevice {
     // What the test wants of it:
     std::vector<Error> identify_errors, send_errors, install_errors,
         follow_errors;                   ///< one each time, first first
+    bool backup_damaged{false};          ///< and it says so when it is asked who it is
     bool backup_breaks{false};           ///< found damaged when it is wanted
     std::optional<Status> install_ends;  ///< instead of ok; the old image then runs again
     std::map<PayloadKind, Status> refuses_at_finish, refuses_in_rehearsal;  ///< kinds it will not have

@@ -74,6 +74,14 @@ TEST_CASE("without a sound backup nothing is promised") {
     REQUIRE(plant.job(2).error);
     CHECK(plant.job(2).error->what.find("backup image's bytes are damaged") != std::string::npos);
     CHECK(plant.device.version == "2.0.0");
+    // One the device knows to be damaged is not even tried, and its state is told.
+    plant.device.backup_damaged = true;
+    const Result<api::JobView> damaged = plant.wait_for(plant.engine->rollback("pump-1", kAnna));
+    REQUIRE_FALSE(damaged);
+    CHECK(damaged.error().code == ErrorCode::device_storage_failed);
+    CHECK(damaged.error().what.find("1.0.0 of pump-1 is damaged") != std::string::npos);
+    CHECK(plant.engine->devices()->front().backup->state == "damaged");
+    CHECK(plant.job(2).state == JobState::failed);
     // A device that does not answer is no promise either.
     plant.device.identify_errors.assign(50, {ErrorCode::device_silent, "silent", "check the cable"});
     CHECK(plant.wait_for(plant.engine->rollback("pump-1", kAnna)).error().code == ErrorCode::device_silent);
