@@ -4,7 +4,8 @@
 #include "virtual_board/prove/sweep.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,12 @@ constexpr std::array<std::pair<Harm, const char*>, 7> kHarmNames{{{Harm::before,
                                                                   {Harm::looks_untouched, "looks-untouched"},
                                                                   {Harm::reset, "reset"},
                                                                   {Harm::after, "after"}}};
+
+/// Neither outlives its parent nor runs for ever.
+void bound_child() {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::alarm(kChildWallSeconds);
+}
 
 void write_all(int fd, const std::string& text) {
     // Shorter than PIPE_BUF: lines of several children do not mix.
@@ -104,7 +111,7 @@ std::vector<Harm> Sweep::selected(std::uint64_t operation) const {
 bool Sweep::count_operations() {
     const ::pid_t pid = ::fork();
     if (pid == 0) {
-        ::alarm(kChildWallSeconds);
+        bound_child();
         counting_ = true;
         ProveJob undisturbed = scenario_.job;
         undisturbed.outcome_after_cuts.reset();
@@ -183,7 +190,7 @@ bool Sweep::fork_for(const CutPoint& cut) {
             result_.error = std::string("cannot fork: ") + std::strerror(errno);
         return false;
     }
-    ::alarm(kChildWallSeconds);
+    bound_child();
     child_ = true;
     resets_ = device_.board().resets();
     looks_ = kStatesLooked;  // before the first start after the cut nothing is compared

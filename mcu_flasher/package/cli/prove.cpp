@@ -187,15 +187,20 @@ Result<int> prove(const ProveOptions& options) {
     if (program.empty()) program = "mcuota-board";
     Totals totals;
     const auto begin = std::chrono::steady_clock::now();
-    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> progress;
-    ProgressBar bar("proving");
+    std::optional<ProgressBar> bar;  // one for each kind of job: each has its own pace
+    std::string proving;
     const auto code =
         run_prover(program, prover_arguments(options, *files, scratch->path(), (*entry)->manifest),
                    [&](const boost::json::object& line) {
                        if (text(line, "event") == "scenario") take_scenario(line, totals);
                        if (text(line, "event") != "progress") return;
-                       bar.show(number(line, "done"), number(line, "of"));
+                       if (const std::string name = text(line, "scenario"); name != proving) {
+                           proving = name;
+                           bar.emplace("proving " + name);
+                       }
+                       bar->show(number(line, "done"), number(line, "of"));
                    });
+    bar.reset();
     if (!code) return code.error();
     if (*code == kProverFailed || totals.scenarios.empty())
         return Error{ErrorCode::wrong_state, "the proof could not be carried out",

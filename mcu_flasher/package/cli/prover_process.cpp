@@ -3,6 +3,7 @@
 #include "mcu_flasher/package/cli/prover_process.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,30 @@ namespace mcuota::pack {
 namespace {
 
 constexpr std::size_t kLineBytesMax = 1U << 20;
+
+volatile sig_atomic_t stop_asked = 0;
+
+/// While it lives, signals that end a program are only noted: the prover's files are to be removed.
+class StopSignals {
+  public:
+    StopSignals() {
+        stop_asked = 0;
+        struct sigaction action {};
+        action.sa_handler = [](int) { stop_asked = 1; };  // no SA_RESTART: a waiting read() ends
+        for (std::size_t i = 0; i < kSignals.size(); ++i)
+            ::sigaction(kSignals[i], &action, &before_[i]);
+    }
+    ~StopSignals() {
+        for (std::size_t i = 0; i < kSignals.size(); ++i)
+            ::sigaction(kSignals[i], &before_[i], nullptr);
+    }
+    StopSignals(const StopSignals&) = delete;
+    StopSignals& operator=(const StopSignals&) = delete;
+
+  private:
+    static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+    std::array<struct sigaction, kSignals.size()> before_{};
+};
 
 Error system_error(const std::string& what) {
     return {ErrorCode::file_unreadable, what + ": " + std::strerror(errno), "try again", 0};
@@ -37,6 +62,7 @@ void take_lines(std::string& text, const std::function<void(const boost::json::o
 
 Result<int> run_prover(const std::string& program, const std::vector<std::string>& arguments,
                        const std::function<void(const boost::json::object&)>& line) {
+    const StopSignals signals;
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) return system_error("no pipe");
     posix_spawn_file_actions_t actions;
@@ -59,7 +85,7 @@ Result<int> run_prover(const std::string& program, const std::vector<std::string
     }
     std::string text;
     std::array<char, 4096> buffer{};
-    for (;;) {
+    while (!stop_asked) {
         const ssize_t got = ::read(ends[0], buffer.data(), buffer.size());
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) break;
@@ -67,9 +93,13 @@ Result<int> run_prover(const std::string& program, const std::vector<std::string
         take_lines(text, line);
     }
     ::close(ends[0]);
+    if (stop_asked) ::kill(pid, SIGTERM);
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
+    if (stop_asked)
+        return Error{ErrorCode::cancelled, "stopped before the proof was finished",
+                     "start it again; nothing is left", 0};
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 

@@ -12,7 +12,7 @@
 namespace mcuota::pack {
 
 /// Runs `program` and hands each JSON line of its standard output to `line`. Answers its exit code. not_found
-/// when there is no such program.
+/// when there is no such program; cancelled when SIGINT, SIGTERM or SIGHUP came: the program has ended, too.
 [[nodiscard]] Result<int> run_prover(const std::string& program, const std::vector<std::string>& arguments,
                                      const std::function<void(const boost::json::object&)>& line);
 
