@@ -175,20 +175,23 @@ void BenchDevice::pass(Time time) {
     board_->run(board_->now() + time);
 }
 
-/// Performs what an application writes, operation by operation; false when power went.
+/// Performs what an application writes, operation by operation; false when power went or a reset ended the
+/// application.
 bool BenchDevice::write(const std::vector<JournalStep>& steps) {
     W25q& nor = board_->nor_chip();
+    const std::uint64_t resets = board_->resets();
+    const auto alive = [&] { return board_->powered() && board_->resets() == resets; };
     for (const JournalStep& step : steps) {
-        if (!board_->powered()) return false;
+        if (!alive()) return false;
         if (step.erase)
             nor.begin_erase_4k(step.address);
         else
             nor.begin_program(step.address, step.bytes);
         do {
             pass(50 * kMicrosecond);
-        } while (board_->powered() && nor.busy());
+        } while (alive() && nor.busy());
     }
-    return board_->powered();
+    return alive();
 }
 
 void BenchDevice::advance_journal(std::uint32_t slot) {
@@ -281,9 +284,12 @@ JobResult BenchDevice::perform(const ProveJob& job) {
                                      hex(reason ? *reason : std::uint16_t{0}) + "; " + state_text();
                 }
                 continue;
-            case StartEnd::application:
+            case StartEnd::application: {
+                const std::uint64_t resets = board_->resets();
                 follow_application(job, result);
+                if (board_->resets() != resets) continue;  // what it began to write is the loader's to judge
                 break;
+            }
         }
         if (!result.trouble.empty() || !board_->powered() || !job_ended(job)) continue;
         const auto end = journal();

@@ -81,3 +81,5 @@ class ProveCase(unittest.TestCase):
         self.assertEqual(result["bricked"], 0, result["scenarios"])
         self.assertEqual(result["failed"], [])
         self.assertGreaterEqual(result["cuts"], cuts)
+        # After every cut an application was started.
+        self.assertEqual(result["ended_old"] + result["ended_new"], result["cuts"])
