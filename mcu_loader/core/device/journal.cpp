@@ -396,31 +396,6 @@ Status Journal::append(const State& next) noexcept {
     return Status::journal_failed;
 }
 
-Status Journal::reserve() noexcept {
-    if (mounted_ != Status::ok) {
-        return mounted_;
-    }
-    Status status = settle();
-    // Where this leads back to if the other sector will not erase.
-    Region region = write_region_;
-    std::uint32_t slot = slots();
-    if (status == Status::ok) {
-        status = make_room();
-    }
-    if (status == Status::ok && next_slot_ > slots() / 4) {
-        region = write_region_;
-        slot = next_slot_;
-        next_slot_ = slots();
-        status = make_room();
-    }
-    if (status != Status::ok) {
-        write_region_ = region;
-        next_slot_ = slot;
-        return Status::journal_failed;
-    }
-    return Status::ok;
-}
-
 std::size_t Journal::text(std::uint32_t first, std::span<char> out) noexcept {
     std::size_t used = 0;
     RecordBytes bytes;

@@ -91,9 +91,6 @@ class Journal {
     /// Makes `next` the newest record. Errors: journal_failed, or what mount() answered; state() is then
     /// unchanged.
     [[nodiscard]] Status append(const State& next) noexcept;
-    /// Begins in the other sector unless most of this one is free: so a sector that takes no records any more
-    /// is found before a job begins, while there is room to go on without it. Errors: as append().
-    [[nodiscard]] Status reserve() noexcept;
     /// What every record written from now on says of the reset before it.
     void set_reset_cause(std::uint8_t flags) noexcept { reset_cause_ = flags; }
     /// Writes records with sequence >= `first` as text lines, oldest first, as many whole lines as fit.

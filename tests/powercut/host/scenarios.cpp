@@ -267,8 +267,6 @@ class Builder {
         } else if (scenario_.starts_with("ahead")) {
             arrange_ahead();
         } else if (scenario_ == "rollover") {
-            // Behind the request: a job begins with most of a sector free, whatever stood there before.
-            stage(fresh_->envelope.size());
             fill_journal();
         }
     }

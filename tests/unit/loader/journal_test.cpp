@@ -176,51 +176,6 @@ TEST_CASE("a journal that cannot be written says so and keeps what it knew", "[l
     CHECK(number_of(mounted(flash).state()) == 3);
 }
 
-TEST_CASE("most of a sector is free after room was reserved", "[loader][journal]") {
-    constexpr std::uint32_t kSlots = 8;
-    for (std::uint32_t records = 1; records <= kSlots; ++records) {
-        CAPTURE(records);
-        FlashModel flash{Geometry::small()};
-        Journal journal = mounted(flash);
-        for (std::uint32_t number = 1; number <= records; ++number) {
-            REQUIRE(journal.append(numbered(number)) == Status::ok);
-        }
-        REQUIRE(journal.reserve() == Status::ok);
-        CHECK(number_of(mounted(flash).state()) == records);
-        const std::uint32_t erases = flash.wear(Region::flag_a, 0) + flash.wear(Region::flag_b, 0);
-        CHECK(erases == (records <= kSlots / 4 ? 1 : 2));
-        for (std::uint32_t number = 100; number < 100 + kSlots * 3 / 4; ++number) {
-            REQUIRE(journal.append(numbered(number)) == Status::ok);
-            REQUIRE(number_of(mounted(flash).state()) == number);
-        }
-        CHECK(flash.wear(Region::flag_a, 0) + flash.wear(Region::flag_b, 0) == erases);
-        CHECK(flash.violation() == "");
-    }
-}
-
-TEST_CASE("where no room can be reserved the journal goes on in the sector it has", "[loader][journal]") {
-    FlashModel flash{Geometry::small()};
-    Journal journal = mounted(flash);
-    for (std::uint32_t number = 1; number <= 5; ++number) {
-        REQUIRE(journal.append(numbered(number)) == Status::ok);
-    }
-    flash.set_fault([](Region region, bool, std::uint32_t) {
-        return region == Region::flag_b ? Status::nor_timeout : Status::ok;
-    });
-    CHECK(journal.reserve() == Status::journal_failed);
-    for (std::uint32_t number = 6; number <= 8; ++number) {
-        REQUIRE(journal.append(numbered(number)) == Status::ok);
-        REQUIRE(number_of(mounted(flash).state()) == number);
-    }
-    CHECK(journal.append(numbered(9)) == Status::journal_failed);
-    CHECK(number_of(mounted(flash).state()) == 8);
-    CHECK(journal.reserve() == Status::journal_failed);
-    flash.set_fault({});
-    CHECK(journal.append(numbered(9)) == Status::ok);
-    CHECK(number_of(mounted(flash).state()) == 9);
-    CHECK(flash.violation() == "");
-}
-
 TEST_CASE("the journal reads as text, oldest first, whole lines only", "[loader][journal]") {
     FlashModel flash{Geometry::small()};
     Journal journal = mounted(flash);
@@ -307,7 +262,6 @@ TEST_CASE("a journal that cannot be read says why and is not written over", "[lo
     CHECK(blind.append(numbered(11)) == Status::journal_failed);  // never mounted
     CHECK(blind.mount() == Status::nor_timeout);
     CHECK(blind.append(numbered(11)) == Status::nor_timeout);
-    CHECK(blind.reserve() == Status::nor_timeout);
     CHECK(flash.operations() == operations);
     flash.set_read_fault({});
     CHECK(blind.mount() == Status::ok);

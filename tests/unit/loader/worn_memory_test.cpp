@@ -256,12 +256,13 @@ TEST_CASE("a download region that fails is told while the application runs", "[l
     }
 }
 
-TEST_CASE("one worn journal sector stops a job before it begins or not at all", "[loader][worn]") {
+TEST_CASE("one worn journal sector is told, and no job is lost or done wrong", "[loader][worn]") {
     const Region worn = GENERATE(Region::flag_a, Region::flag_b);
     const int how = GENERATE(0, 1, 2);  // will not erase, will not program, neither
     const TestDevice start = running_old(with_long_journal());
     unsigned refused = 0;
     unsigned done = 0;
+    unsigned stopped = 0;
     for (unsigned records = 0; records < 64; ++records) {
         CAPTURE(static_cast<int>(worn), how, records);
         TestDevice device{start};
@@ -283,9 +284,11 @@ TEST_CASE("one worn journal sector stops a job before it begins or not at all", 
         if (end.status == Status::ok) {
             ++done;
             check_boots(device, kNew, how == 0);
+        } else if (!end.refused) {
+            ++stopped;  // in the middle: told now, gone on with when the sector works again
+            check_status(end.status, Status::journal_failed);
         } else {
             ++refused;
-            CHECK(end.refused);
             check_status(end.status, Status::journal_failed);
             CHECK(end.starts == 1);
             CHECK(device.flash.wear(Region::running, 0) == wear);
@@ -296,7 +299,7 @@ TEST_CASE("one worn journal sector stops a job before it begins or not at all", 
         }
         check_takes_next(device);
     }
-    CHECK(refused > 0);
+    CHECK(refused + stopped > 0);
     CHECK(done > 0);
 }
 
