@@ -195,15 +195,15 @@ bool BenchDevice::write(const std::vector<JournalStep>& steps) {
 }
 
 void BenchDevice::advance_journal(std::uint32_t slot) {
+    const std::uint32_t sector_bytes = config_.journal.sector_bytes;
     for (unsigned guard = 0; guard < 200; ++guard) {
         const auto record = journal();
         if (!record) return;
-        const auto at =
-            static_cast<std::uint32_t>(record->address % config_.journal.sector_bytes / kRecordBytes);
+        const auto at = static_cast<std::uint32_t>(record->address % sector_bytes / kRecordBytes);
         if (at == slot) return;
         for (const JournalStep& step : repetition(nor_, config_.journal, *record)) {
             // Nothing observes this: the bytes go straight into the memory.
-            const std::size_t size = step.erase ? config_.journal.sector_bytes : step.bytes.size();
+            const std::size_t size = step.erase ? sector_bytes : step.bytes.size();
             for (std::size_t i = 0; i < size; ++i)
                 nor_[step.address + i] = step.erase ? 0xFF : nor_[step.address + i] & step.bytes[i];
         }
