@@ -12,7 +12,8 @@ namespace {
 using RecordBytes = std::array<std::uint8_t, kRecordBytes>;
 constexpr std::size_t kSequenceAt = 4, kTokenAt = 8, kPhaseAt = 16, kOutcomeAt = 20, kCauseAt = 22,
                       kJobAt = 24, kFloorAt = 32, kTrialBootsAt = 36, kAttemptsAt = 37, kConfirmedAt = 39,
-                      kImagesAt = 48, kImagesBytes = 64, kCrcAt = 120, kFirmAt = 124;
+                      kImagesAt = 48, kImagesBytes = 64, kCrcAt = 120, kFirmAt = 124, kKeptAt = 0,
+                      kVoidAt = 64;
 constexpr std::uint8_t kJobInstall = 0x2D, kYes = 0x96;
 
 template <class T>
@@ -41,6 +42,21 @@ bool known_phase(std::uint32_t phase) {
     return false;
 }
 
+/// Of records: the last slot of a sector holds its marks.
+std::uint32_t slots_of(const JournalLayout& layout) {
+    return layout.sector_bytes / static_cast<std::uint32_t>(kRecordBytes) - 1;
+}
+
+/// Whether the sector was given up while it held records in doubt.
+bool is_void(std::span<const std::uint8_t> nor, const JournalLayout& layout, std::uint32_t sector) {
+    const auto marks = nor.subspan(sector + slots_of(layout) * kRecordBytes, kRecordBytes);
+    const auto marked = [&](std::size_t at) {
+        const auto word = marks.subspan(at, 4);
+        return std::all_of(word.begin(), word.end(), [](std::uint8_t byte) { return byte == 0; });
+    };
+    return marked(kVoidAt) && !marked(kKeptAt);
+}
+
 /// Where the next record goes, as a fresh start of the writer sees it.
 struct Place {
     std::uint32_t sector, other;
@@ -52,7 +68,7 @@ Place next_place(std::span<const std::uint8_t> nor, const JournalLayout& layout,
                  const JournalRecordView& from) {
     const bool in_a = from.address - layout.sector_a < layout.sector_bytes;
     Place place{in_a ? layout.sector_a : layout.sector_b, in_a ? layout.sector_b : layout.sector_a, 0, 0};
-    const auto slots = static_cast<std::uint32_t>(layout.sector_bytes / kRecordBytes);
+    const std::uint32_t slots = slots_of(layout);
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
         const auto begin = nor.begin() + place.sector + static_cast<std::ptrdiff_t>(slot * kRecordBytes);
         const bool blank =
@@ -68,7 +84,7 @@ std::vector<JournalStep> append(std::span<const std::uint8_t> nor, const Journal
                                 const JournalRecordView& from, RecordBytes record) {
     std::vector<JournalStep> steps;
     Place place = next_place(nor, layout, from);
-    const auto slots = static_cast<std::uint32_t>(layout.sector_bytes / kRecordBytes);
+    const std::uint32_t slots = slots_of(layout);
     const auto address = [&] { return place.sector + place.slot * static_cast<std::uint32_t>(kRecordBytes); };
     if (place.slot < slots) {  // it reads blank, but may have been in flight
         steps.push_back({false, address(), std::vector<std::uint8_t>(kRecordBytes, 0)});
@@ -125,8 +141,10 @@ const char* to_string(JournalPhase phase) noexcept {
 std::optional<JournalRecordView> newest_record(std::span<const std::uint8_t> nor,
                                                const JournalLayout& layout) {
     std::optional<JournalRecordView> newest;
-    for (const std::uint32_t sector : {layout.sector_a, layout.sector_b})
-        for (std::uint32_t at = sector; at < sector + layout.sector_bytes; at += kRecordBytes) {
+    for (const std::uint32_t sector : {layout.sector_a, layout.sector_b}) {
+        if (is_void(nor, layout, sector)) continue;
+        for (std::uint32_t slot = 0; slot < slots_of(layout); ++slot) {
+            const std::uint32_t at = sector + slot * static_cast<std::uint32_t>(kRecordBytes);
             RecordBytes bytes;
             std::copy_n(nor.begin() + at, kRecordBytes, bytes.begin());
             if (std::memcmp(bytes.data(), "MJ01", 4) != 0) continue;
@@ -144,6 +162,7 @@ std::optional<JournalRecordView> newest_record(std::span<const std::uint8_t> nor
                                        get<std::uint32_t>(bytes, kFirmAt) != 0xFFFF'FFFF,
                                        at};
         }
+    }
     return newest;
 }
 

@@ -66,6 +66,8 @@ static_assert(offsetof(JournalRecord, zero_2) == 112 && offsetof(JournalRecord, 
 static_assert(offsetof(JournalRecord, firm) == 124);
 
 using RecordBytes = std::array<std::uint8_t, kJournalRecordBytes>;
+// In the last slot of a sector, where no record goes (mcu_loader/SPEC.md §3).
+constexpr std::size_t kKeptAt = 0, kVoidAt = 64;
 constexpr std::size_t kOpeningBytes = sizeof(JournalRecord::format);
 constexpr std::size_t kSealedBytes = offsetof(JournalRecord, crc);
 constexpr std::size_t kBodyBytes = offsetof(JournalRecord, firm);
@@ -179,11 +181,25 @@ struct Journal::Scan {
 };
 
 std::uint32_t Journal::slots() const noexcept {
-    return storage_.erase_unit_bytes(Region::flag_a, 0) / static_cast<std::uint32_t>(kJournalRecordBytes);
+    // The last one is for the marks of the sector.
+    return storage_.erase_unit_bytes(Region::flag_a, 0) / static_cast<std::uint32_t>(kJournalRecordBytes) - 1;
 }
 
 Status Journal::scan(Region region, Scan& out) noexcept {
     RecordBytes bytes;
+    if (const Status status = storage_.read(region, slots() * kJournalRecordBytes, bytes);
+        status != Status::ok) {
+        return status;
+    }
+    const auto marked = [&](std::size_t at) {
+        std::uint32_t word = 0;
+        std::memcpy(&word, bytes.data() + at, sizeof word);
+        return word == 0;
+    };
+    if (marked(kVoidAt) && !marked(kKeptAt)) {
+        out.used_slots = slots();
+        return Status::ok;
+    }
     JournalRecord record;
     State state;
     const auto all = [&](std::uint8_t value) {
@@ -273,7 +289,28 @@ Status Journal::settle() noexcept {
         return append(state_);
     }
     spoil_torn();
+    if (state_.phase != Phase::idle) {
+        keep_firm();
+    }
     return Status::ok;
+}
+
+/// A mark that was in flight reads firm now and blank later: once it was acted on, it must read firm for
+/// good. In a full sector that includes any doubt whether the sector was about to be given up.
+void Journal::keep_firm() noexcept {
+    if (weak_firm_slot_ == 0) {
+        return;
+    }
+    static_cast<void>(mark(firm_region_, weak_firm_slot_ - 1, kBodyBytes));
+    weak_firm_slot_ = 0;
+    if (firm_region_ == write_region_ && next_slot_ >= slots()) {
+        static_cast<void>(mark(firm_region_, slots(), kKeptAt));
+    }
+}
+
+Status Journal::mark(Region region, std::uint32_t slot, std::size_t at) noexcept {
+    const std::array<std::uint8_t, sizeof(JournalRecord::firm)> zeros{};
+    return storage_.program(region, static_cast<std::uint32_t>(slot * kJournalRecordBytes + at), zeros);
 }
 
 /// Remains of a record may read as a whole one at a later start, and tell another story than the one told
@@ -303,13 +340,7 @@ void Journal::spoil(Region region, std::uint32_t slot) noexcept {
     const std::array<std::uint8_t, kBodyBytes> zeros{};
     const std::uint32_t offset = slot * static_cast<std::uint32_t>(kJournalRecordBytes);
     static_cast<void>(storage_.program(region, offset, zeros));
-    static_cast<void>(program_firm(region, slot));
-}
-
-Status Journal::program_firm(Region region, std::uint32_t slot) noexcept {
-    const std::array<std::uint8_t, sizeof(JournalRecord::firm)> firm{};
-    return storage_.program(region, static_cast<std::uint32_t>(slot * kJournalRecordBytes + kBodyBytes),
-                            firm);
+    static_cast<void>(mark(region, slot, kBodyBytes));
 }
 
 Status Journal::make_room() noexcept {
@@ -328,14 +359,13 @@ Status Journal::make_room() noexcept {
     }
     // Never the sector with the newest firm record, even when newer ones in doubt fill the other. Its mark
     // may have been in flight: it must read as firm ever after before the other sector goes.
-    if (weak_firm_slot_ != 0) {
-        static_cast<void>(program_firm(firm_region_, weak_firm_slot_ - 1));
-        weak_firm_slot_ = 0;
-    }
+    keep_firm();
     write_region_ = opposite(firm_region_);
     if (write_region_ == newest_region_) {
         // An erase in flight could leave these newer records readable, and something would be appended to
-        // them.
+        // them. A spoiling in flight could do the same with one whose mark is in doubt, so that the sector is
+        // given up by a mark of its own first.
+        static_cast<void>(mark(write_region_, slots(), kVoidAt));
         for (std::uint32_t slot = 0; slot < slots(); ++slot) {
             spoil(write_region_, slot);
         }
@@ -364,7 +394,7 @@ Status Journal::write_record(const State& next) noexcept {
         status != Status::ok) {
         return status;
     }
-    return program_firm(write_region_, next_slot_);
+    return mark(write_region_, next_slot_, kBodyBytes);
 }
 
 Status Journal::append(const State& next) noexcept {

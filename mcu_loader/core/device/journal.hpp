@@ -106,7 +106,9 @@ class Journal {
     void spoil(Region region, std::uint32_t slot) noexcept;
     void spoil_torn() noexcept;
     void spoil_unless_spoiled(Region region, std::uint32_t slot) noexcept;
-    [[nodiscard]] Status program_firm(Region region, std::uint32_t slot) noexcept;
+    /// Programs one word of a slot to zero.
+    [[nodiscard]] Status mark(Region region, std::uint32_t slot, std::size_t at) noexcept;
+    void keep_firm() noexcept;
     void use_slot() noexcept { ++next_slot_, ++next_sequence_; }
 
     Storage& storage_;
