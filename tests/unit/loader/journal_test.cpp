@@ -11,6 +11,9 @@ using namespace mcuota::test;
 
 namespace {
 
+// The last slot of a sector of the small geometry, and where the mark stands in it that gives the sector up.
+constexpr std::size_t kMarks = 7 * kJournalRecordBytes, kVoidAt = 64;
+
 State numbered(std::uint32_t number) {
     State state;
     state.phase = number % 2 == 0 ? Phase::idle : Phase::trial;
@@ -28,6 +31,19 @@ Journal mounted(FlashModel& flash) {
     Journal journal{flash};
     REQUIRE(journal.mount() == Status::ok);
     return journal;
+}
+
+// A sector full of records in doubt: number 8 stands in flag_b, its firm mark torn off, and no slot is left.
+void fill_with_doubt(FlashModel& flash) {
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 8; ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+    }
+    const std::span<std::uint8_t> sector = flash.raw(Region::flag_b);
+    std::fill_n(sector.begin() + kJournalRecordBytes - 4, 4, std::uint8_t{0xFF});
+    std::fill(sector.begin() + kJournalRecordBytes, sector.begin() + kMarks, std::uint8_t{0});
+    REQUIRE(number_of(mounted(flash).state()) == 8);
+    REQUIRE(mounted(flash).doubtful());
 }
 
 }  // namespace
@@ -245,6 +261,67 @@ TEST_CASE("the record with the highest number counts wherever it stands", "[load
     REQUIRE(later.append(numbered(4)) == Status::ok);
     CHECK(number_of(mounted(flash).state()) == 4);
     CHECK(flash.violation() == "");
+}
+
+TEST_CASE("a sector that was given up counts no more, unless it was kept before", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    fill_with_doubt(flash);
+    const std::span<std::uint8_t> sector = flash.raw(Region::flag_b);
+    std::fill_n(sector.begin() + kMarks + kVoidAt, 3, std::uint8_t{0});
+    CHECK(number_of(mounted(flash).state()) == 8);  // not yet
+    std::fill_n(sector.begin() + kMarks + kVoidAt, 4, std::uint8_t{0});
+    CHECK(number_of(mounted(flash).state()) == 7);
+    std::fill_n(sector.begin() + kMarks, 4, std::uint8_t{0});
+    CHECK(number_of(mounted(flash).state()) == 8);
+}
+
+TEST_CASE("records in doubt are given up by a mark before they are touched", "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    fill_with_doubt(flash);
+    flash.set_fault([](Region region, bool erase, std::uint32_t offset) {
+        return region == Region::flag_b && (erase || offset < kMarks) ? Status::nor_timeout : Status::ok;
+    });
+    Journal journal = mounted(flash);
+    CHECK(journal.append(numbered(9)) == Status::journal_failed);
+    flash.set_fault({});
+    CHECK(number_of(mounted(flash).state()) == 7);
+    Journal later = mounted(flash);
+    REQUIRE(later.append(numbered(10)) == Status::ok);
+    CHECK(number_of(mounted(flash).state()) == 10);
+    CHECK(flash.violation() == "");
+}
+
+TEST_CASE("a full sector whose newest record is firm is kept before the other is erased",
+          "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    Journal journal = mounted(flash);
+    for (std::uint32_t number = 1; number <= 7; ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+    }
+    Journal later = mounted(flash);
+    REQUIRE(later.append(numbered(8)) == Status::ok);
+    const std::span<std::uint8_t> marks = flash.raw(Region::flag_a).subspan(kMarks);
+    CHECK(std::all_of(marks.begin(), marks.begin() + 4, [](std::uint8_t byte) { return byte == 0; }));
+    CHECK(std::all_of(marks.begin() + 4, marks.begin() + kJournalRecordBytes,
+                      [](std::uint8_t byte) { return byte == 0xFF; }));
+    CHECK(number_of(mounted(flash).state()) == 8);
+    CHECK(flash.violation() == "");
+}
+
+TEST_CASE("a start in the middle of a job makes the mark it relies on firm again; others write nothing",
+          "[loader][journal]") {
+    FlashModel flash{Geometry::small()};
+    for (std::uint32_t number = 1; number <= 2; ++number) {
+        Journal journal = mounted(flash);
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+        Journal later = mounted(flash);
+        const std::uint64_t before = flash.operations();
+        REQUIRE(later.settle() == Status::ok);
+        const bool idle = later.state().phase == Phase::idle;
+        CHECK(flash.operations() == before + (idle ? 0 : 1));
+        REQUIRE(later.settle() == Status::ok);
+        CHECK(flash.operations() == before + (idle ? 0 : 1));
+    }
 }
 
 TEST_CASE("a journal that cannot be read says why and is not written over", "[loader][journal]") {
