@@ -197,7 +197,7 @@ Status Journal::scan(Region region, Scan& out) noexcept {
         return word == 0;
     };
     if (marked(kVoidAt) && !marked(kKeptAt)) {
-        out.used_slots = slots();
+        out.torn_slot = slots();
         return Status::ok;
     }
     JournalRecord record;
@@ -303,7 +303,7 @@ void Journal::keep_firm() noexcept {
     }
     static_cast<void>(mark(firm_region_, weak_firm_slot_ - 1, kBodyBytes));
     weak_firm_slot_ = 0;
-    if (firm_region_ == write_region_ && next_slot_ >= slots()) {
+    if (next_slot_ >= slots()) {
         static_cast<void>(mark(firm_region_, slots(), kKeptAt));
     }
 }
@@ -318,6 +318,10 @@ Status Journal::mark(Region region, std::uint32_t slot, std::size_t at) noexcept
 void Journal::spoil_torn() noexcept {
     for (; torn_from_ < torn_until_; ++torn_from_) {
         spoil_unless_spoiled(newest_region_, torn_from_);
+    }
+    if (torn_other_ != 0) {
+        // Perhaps given up by a mark in flight: it must read so ever after before its records are spoiled.
+        static_cast<void>(mark(opposite(newest_region_), slots(), kVoidAt));
     }
     for (; torn_other_ > 0; --torn_other_) {
         spoil_unless_spoiled(opposite(newest_region_), torn_other_ - 1);
