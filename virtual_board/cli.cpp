@@ -64,7 +64,9 @@ CLI::App* add_prove(CLI::App& app, ProveOptions& options) {
             "--case", options.folder,
             "Folder with old.bin, new.bin, next.bin and their signed envelopes old.mce, new.mce, next.mce")
         ->required();
-    prove->add_option("--scenario", options.scenarios, "Only this scenario (repeatable; default: all)")
+    prove
+        ->add_option("--scenario", options.scenarios,
+                     "Only this scenario (repeatable; default: those about every update)")
         ->check(CLI::IsMember(scenario_names()));
     prove->add_option("--cuts", options.cuts,
                       "At most this many cuts a scenario, spread evenly (default: all)");

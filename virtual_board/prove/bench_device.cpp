@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 namespace mcuota::board {
@@ -67,6 +68,12 @@ Fate BenchDevice::operation_begins(const MemoryOperation& operation) {
         operation.kind == OperationKind::flash_program || operation.kind == OperationKind::flash_erase;
     (internal ? last_flash_ : last_nor_) = operation;
     touch(operation);
+    flash_touched_ = flash_touched_ || (internal && flash_guarded_);
+    if (stop_at_) {
+        const auto record = journal();
+        stopped_ = record && record->phase == *stop_at_ && record->firm;
+        if (stopped_) return Fate::cut_before;
+    }
     return hook_ ? hook_(operation) : Fate::runs;
 }
 
@@ -168,7 +175,7 @@ std::string BenchDevice::state_text() const {
 bool BenchDevice::job_ended(const ProveJob& job) const {
     const auto record = journal();
     return record && record->token == job.link.token && record->outcome != kInProgress &&
-           record->phase == JournalPhase::idle;
+           record->phase == (job.image ? JournalPhase::idle : JournalPhase::halted);
 }
 
 void BenchDevice::pass(Time time) {
@@ -210,7 +217,32 @@ void BenchDevice::advance_journal(std::uint32_t slot) {
     }
 }
 
-void BenchDevice::follow_application(const ProveJob& job, JobResult& result) {
+std::string BenchDevice::bring_to(const ProveJob& job, JournalPhase phase) {
+    stop_at_ = phase;
+    JobResult result = perform(job);
+    if (result.trouble.empty() && !stopped_)
+        result.trouble = std::string("the job was never ") + to_string(phase);
+    stop_at_.reset();
+    stopped_ = false;
+    return result.trouble;
+}
+
+bool BenchDevice::damage_copies(const Bytes& image) {
+    const std::boyer_moore_horspool_searcher searcher(image.begin(), image.end());
+    const auto end = nor_.begin() + config_.nor_used_bytes;
+    bool found = false;
+    for (auto at = nor_.begin(); (at = std::search(at, end, searcher)) != end;) {
+        const auto offset =
+            static_cast<std::uint32_t>(at - nor_.begin() + static_cast<std::ptrdiff_t>(image.size() / 2));
+        nor_[offset] ^= 0x08;
+        nor_digest_.touch(offset, 1);
+        at += static_cast<std::ptrdiff_t>(image.size());
+        found = true;
+    }
+    return found;
+}
+
+void BenchDevice::follow_application(JobResult& result) {
     const auto image = running_image();
     if (!image) {
         result.trouble = "the loader started an image that is neither old nor new; " + state_text();
@@ -249,12 +281,32 @@ void BenchDevice::follow_application(const ProveJob& job, JobResult& result) {
         result.trouble =
             "the loader started " + images_[*image].name + " in the middle of work; " + state_text();
     }
-    (void)job;
+}
+
+/// The start led where the job may have ended: to an application, or to a loader that serves because none may
+/// run.
+bool BenchDevice::ends_well_there(const ProveJob& job, StartEnd end) const {
+    return job_ended(job) && end == (job.image ? StartEnd::application : StartEnd::served);
+}
+
+void BenchDevice::check_end(const ProveJob& job, JobResult& result) {
+    const auto end = journal();
+    told_ = end->outcome;
+    if (!job.allows(told_))
+        result.trouble = "the job ended with status " + hex(end->outcome) + " instead of " + hex(job.outcome);
+    else if (!job.images.empty() && end->images() != job.images)
+        result.trouble = "the journal names other images than without the cut; " + state_text();
+    else if (job.image && running_image() != job.image)
+        result.trouble = "the journal tells of an end the memory does not show; " + state_text();
+    else if (flash_touched_)
+        result.trouble = "the flash was written for a package that was refused; " + state_text();
 }
 
 JobResult BenchDevice::perform(const ProveJob& job) {
     JobResult result;
     doing_ = job.link.token << 8;
+    flash_guarded_ = job.flash_untouched;
+    flash_touched_ = false;
     client_.listen();
     for (; result.starts < kStartsMax && result.trouble.empty(); ++result.starts) {
         give_power();
@@ -265,11 +317,15 @@ JobResult BenchDevice::perform(const ProveJob& job) {
             client_.listen();
         else
             client_.want(job.link);
-        switch (run_start(result)) {
+        const StartEnd end = run_start(result);
+        switch (end) {
             case StartEnd::power_gone:
+                if (stopped_) return result;
+                continue;
             case StartEnd::stuck:
                 continue;
             case StartEnd::served:
+                if (ends_well_there(job, end)) break;
                 if (const auto now = journal(); now && now->token == job.link.token && !accepted) {
                     // It was accepted, but a reset took the answer away: only followed from here on.
                     board_->reset_pin();
@@ -286,21 +342,14 @@ JobResult BenchDevice::perform(const ProveJob& job) {
                 continue;
             case StartEnd::application: {
                 const std::uint64_t resets = board_->resets();
-                follow_application(job, result);
+                follow_application(result);
+                if (stopped_) return result;
                 if (board_->resets() != resets) continue;  // what it began to write is the loader's to judge
                 break;
             }
         }
-        if (!result.trouble.empty() || !board_->powered() || !job_ended(job)) continue;
-        const auto end = journal();
-        told_ = end->outcome;
-        if (!job.allows(told_))
-            result.trouble =
-                "the job ended with status " + hex(end->outcome) + " instead of " + hex(job.outcome);
-        else if (!job.images.empty() && end->images() != job.images)
-            result.trouble = "the journal names other images than without the cut; " + state_text();
-        else if (running_image() != job.image)
-            result.trouble = "the journal tells of an end the memory does not show; " + state_text();
+        if (!result.trouble.empty() || !board_->powered() || !ends_well_there(job, end)) continue;
+        check_end(job, result);
         return result;
     }
     if (result.trouble.empty()) result.trouble = "the job never ended; " + state_text();
@@ -315,11 +364,13 @@ std::string BenchDevice::check_quiet_starts(const ProveJob& job, unsigned starts
         client_.listen();
         JobResult result;
         const StartEnd end = run_start(result);
-        if (end != StartEnd::application)
-            return "a later start did not reach the application; " +
+        if (end != (job.image ? StartEnd::application : StartEnd::served))
+            return std::string("a later start ") +
+                   (job.image ? "did not reach the application; " : "started what may not run; ") +
                    (result.trouble.empty() ? state_text() : result.trouble);
-        if (!job_ended(job) || journal()->outcome != told_ || !journal()->confirmed ||
-            (!job.images.empty() && journal()->images() != job.images) || running_image() != job.image)
+        if (!job_ended(job) || journal()->outcome != told_ || journal()->confirmed != job.image.has_value() ||
+            (!job.images.empty() && journal()->images() != job.images) ||
+            (job.image && running_image() != job.image))
             return "a later start tells another story; " + state_text();
     }
     return {};

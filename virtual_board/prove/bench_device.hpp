@@ -36,12 +36,15 @@ struct KnownImage {
 struct ProveJob {
     LinkJob link;
     std::uint16_t outcome{0};  ///< the status the device must tell in the end
-    std::size_t image{0};      ///< index of the image that must run then
+    /// Index of the image that must run then. Nothing: none may, and the loader must serve and say so.
+    std::optional<std::size_t> image{0};
     /// What it may tell as well after cuts: they may take the last trial boot, and a cut that is a watchdog
     /// reset tells so.
     std::optional<std::uint16_t> outcome_after_cuts{};
     /// The images the journal must name in the end: JournalRecordView::images(). Empty: not known yet.
     std::string images{};
+    /// The internal flash must not be written on the way: the package is refused before that.
+    bool flash_untouched{false};
 
     [[nodiscard]] bool allows(std::uint16_t told) const noexcept {
         return told == outcome || told == outcome_after_cuts;
@@ -104,7 +107,7 @@ class BenchDevice {
     [[nodiscard]] std::uint64_t gateway_state() const noexcept { return client_.state(); }
     /// What is being done with the device, as one number: it outlives starts.
     [[nodiscard]] std::uint64_t proof_state() const noexcept {
-        return doing_ << 8 ^ (first_image_ ? *first_image_ + 1 : 0);
+        return doing_ << 8 ^ (first_image_ ? *first_image_ + 1 : 0) ^ (flash_touched_ ? 0x80U : 0U);
     }
     /// The first application started since then.
     [[nodiscard]] std::optional<std::size_t> first_image() const { return first_image_; }
@@ -113,6 +116,11 @@ class BenchDevice {
     [[nodiscard]] JobResult perform(const ProveJob& job);
     /// Power off and on again, `starts` times: the story must stay the same. Empty when it does.
     [[nodiscard]] std::string check_quiet_starts(const ProveJob& job, unsigned starts);
+    /// Performs `job` until the journal is in `phase` for certain, and takes the power away there.
+    [[nodiscard]] std::string bring_to(const ProveJob& job, JournalPhase phase);
+    /// Lets a bit of each copy of `image` in the NOR fall over; false when there is none. Only while power is
+    /// off.
+    [[nodiscard]] bool damage_copies(const Bytes& image);
     /// Appends copies of the newest record until the journal's write position stands at `slot` of a sector.
     void advance_journal(std::uint32_t slot);
 
@@ -130,7 +138,9 @@ class BenchDevice {
     void give_power();
     [[nodiscard]] StartEnd run_start(JobResult& result);
     [[nodiscard]] bool job_ended(const ProveJob& job) const;
-    void follow_application(const ProveJob& job, JobResult& result);
+    void follow_application(JobResult& result);
+    void check_end(const ProveJob& job, JobResult& result);
+    [[nodiscard]] bool ends_well_there(const ProveJob& job, StartEnd end) const;
     [[nodiscard]] bool write(const std::vector<JournalStep>& steps);
     [[nodiscard]] bool executes_now() const;
     [[nodiscard]] std::string state_text() const;
@@ -150,7 +160,11 @@ class BenchDevice {
     LinkClient client_;
     std::function<void()> power_up_hook_;
     std::uint64_t doing_{0};
-    std::uint16_t told_{0};  ///< the outcome of the last job that ended
+    std::uint16_t told_{0};                ///< the outcome of the last job that ended
+    std::optional<JournalPhase> stop_at_;  ///< bring_to(): power goes once the journal is there
+    bool stopped_{false};
+    bool flash_guarded_{false};  ///< the job must not write the internal flash
+    bool flash_touched_{false};  ///< it did, since perform() began
     std::uint64_t resets_seen_{0};
     std::optional<std::size_t> first_image_;
     unsigned power_ups_{0};  ///< since the last cut

@@ -21,8 +21,9 @@ namespace {
 constexpr int kExitFailed = 1;
 constexpr int kExitBricked = 4;
 constexpr std::uint16_t kOk = 0x0000, kTrialNotConfirmed = 0x0404, kTrialWatchdog = 0x0405,
-                        kRolledBack = 0x0408;
+                        kRolledBack = 0x0408, kImageHashMismatch = 0x0210, kBackupDamaged = 0x0407;
 constexpr std::size_t kOld = 0, kNew = 1, kNext = 2;
+constexpr std::optional<std::size_t> kNone;
 constexpr std::uint64_t kInstallBase = 1, kInstallNew = 2, kTheJob = 100, kTheNextJob = 101;
 // Where the journal stands when the roll-over scenario begins: a job's records pass the end of the sector.
 constexpr std::uint32_t kRollOverSlot = 26;
@@ -32,16 +33,45 @@ struct ScenarioKind {
     AppBehaviour fresh;  ///< of the new image
     bool rollback;       ///< the job is a rollback from the new image to the old one
     std::uint16_t outcome;
-    std::size_t image;  ///< that must run in the end
-    bool roll_over;     ///< the journal's sector is nearly full
+    std::optional<std::size_t> image;  ///< that must run in the end
+    bool roll_over;                    ///< the journal's sector is nearly full
     std::optional<std::uint16_t> outcome_after_cuts{};
+    /// The loader is judged by it, not the update: run only when it is asked for.
+    bool loaders_own{false};
+    std::optional<JournalPhase> begins_in{};  ///< the job is under way when the cuts begin
+    bool damaged{false};                      ///< and its backup has lost a bit then
+    bool wrong{false};                        ///< the package decodes to another image than it says
 };
-constexpr std::array<ScenarioKind, 5> kScenarios{{
+constexpr std::array<ScenarioKind, 9> kScenarios{{
     {"install", AppBehaviour::confirms, false, kOk, kNew, false},
     {"revert", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kOld, false, kTrialWatchdog},
     {"hang", AppBehaviour::hangs, false, kTrialWatchdog, kOld, false, kTrialNotConfirmed},
     {"rollback", AppBehaviour::confirms, true, kRolledBack, kOld, false},
     {"journal", AppBehaviour::confirms, false, kOk, kNew, true},
+    {"confirm", AppBehaviour::confirms, false, kOk, kNew, false, {}, true, JournalPhase::trial},
+    {"wrong-image",
+     AppBehaviour::confirms,
+     false,
+     kImageHashMismatch,
+     kOld,
+     false,
+     {},
+     true,
+     {},
+     false,
+     true},
+    {"revert-damaged", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kNone, false, kTrialWatchdog,
+     true, JournalPhase::trial, true},
+    {"rollback-damaged",
+     AppBehaviour::confirms,
+     true,
+     kBackupDamaged,
+     kNew,
+     false,
+     {},
+     true,
+     JournalPhase::rollback_requested,
+     true},
 }};
 
 void say(const JsonLine& line) {
@@ -66,9 +96,10 @@ Outcome<Bytes> load(const std::string& path) {
 struct Case {
     Bytes loader;
     std::array<Bytes, 3> images, envelopes;
+    Bytes wrong;  ///< an envelope; only when it is asked for
 };
 
-Outcome<Case> load_case(const ProveOptions& options) {
+Outcome<Case> load_case(const ProveOptions& options, bool wrong) {
     Case out;
     out.loader.assign(FlashGeometry(options.part).size_bytes(), 0xFF);
     if (const auto failure = load_firmware(options.loader, FlashGeometry(options.part), out.loader))
@@ -82,6 +113,11 @@ Outcome<Case> load_case(const ProveOptions& options) {
         if (!envelope) return envelope.failure();
         out.envelopes[i] = std::move(*envelope);
     }
+    if (wrong) {
+        Outcome<Bytes> envelope = load(options.folder + "/wrong.mce");
+        if (!envelope) return envelope.failure();
+        out.wrong = std::move(*envelope);
+    }
     return out;
 }
 
@@ -93,6 +129,13 @@ std::vector<KnownImage> known_images(const Case& files, const ScenarioKind& kind
     return {{"old", files.images[kOld], options.security_counter, behaviour(AppBehaviour::confirms)},
             {"new", files.images[kNew], options.security_counter, behaviour(kind.fresh)},
             {"next", files.images[kNext], options.security_counter, AppBehaviour::confirms}};
+}
+
+ProveJob job_of(const Case& files, const ScenarioKind& kind) {
+    const Bytes* const envelope = kind.rollback ? nullptr
+                                  : kind.wrong  ? &files.wrong
+                                                : &files.envelopes[kNew];
+    return {{envelope, kTheJob}, kind.outcome, kind.image, kind.outcome_after_cuts, {}, kind.wrong};
 }
 
 /// Brings a device to where the scenario begins, by the loader's own hand. `with_old`: how the device was
@@ -108,6 +151,9 @@ std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& k
         trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew, {}, {}}).trouble;
     device.power_off();
     if (kind.roll_over) device.advance_journal(kRollOverSlot);
+    if (trouble.empty() && kind.begins_in) trouble = device.bring_to(job_of(files, kind), *kind.begins_in);
+    if (trouble.empty() && kind.damaged && !device.damage_copies(files.images[kOld]))
+        trouble = "the NOR holds no backup";
     return trouble;
 }
 
@@ -156,12 +202,9 @@ class ScenarioProof {
             return Failure{"scenario " + name + " cannot be set up: " + trouble,
                            "check that the loader trusts the key and that the images fit it"};
         const Scenario scenario{name,
-                                {{kind.rollback ? nullptr : &files_.envelopes[kNew], kTheJob},
-                                 kind.outcome,
-                                 kind.image,
-                                 kind.outcome_after_cuts,
-                                 {}},
-                                {{&files_.envelopes[kNext], kTheNextJob}, kOk, kNext, {}, {}}};
+                                job_of(files_, kind),
+                                {{&files_.envelopes[kNext], kTheNextJob}, kOk, kNext, {}, {}},
+                                kind.loaders_own};
         double told = 0;
         Sweep sweep(device, scenario,
                     {options_.cuts, options_.depth, options_.seed, options_.memory, options_.jobs, only},
@@ -209,10 +252,11 @@ const std::vector<std::string>& scenario_names() {
 }
 
 int prove(const ProveOptions& options) {
-    Outcome<Case> files = load_case(options);
-    if (!files) return fail(files.failure());
     std::vector<CutPoint> only;
-    std::vector<std::string> scenarios = options.scenarios.empty() ? scenario_names() : options.scenarios;
+    std::vector<std::string> scenarios = options.scenarios;
+    if (scenarios.empty())
+        for (const ScenarioKind& kind : kScenarios)
+            if (!kind.loaders_own) scenarios.emplace_back(kind.name);
     if (!options.only.empty()) {
         std::string scenario;
         Outcome<std::vector<CutPoint>> cuts = parse_cut_id(options.only, scenario);
@@ -220,6 +264,11 @@ int prove(const ProveOptions& options) {
         only = *cuts;
         scenarios = {scenario};
     }
+    const bool wrong = std::any_of(kScenarios.begin(), kScenarios.end(), [&](const ScenarioKind& kind) {
+        return kind.wrong && std::find(scenarios.begin(), scenarios.end(), kind.name) != scenarios.end();
+    });
+    Outcome<Case> files = load_case(options, wrong);
+    if (!files) return fail(files.failure());
     ScenarioProof proof(options, *files);
     std::uint64_t bricked = 0;
     for (const std::string& name : scenarios) {

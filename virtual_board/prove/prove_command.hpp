@@ -12,8 +12,10 @@ namespace mcuota::board {
 
 struct ProveOptions {
     std::string loader;  ///< ELF or binary
-    std::string folder;  ///< {old,new,next}.bin and the envelopes {old,new,next}.mce that carry them
-    std::vector<std::string> scenarios;
+    /// {old,new,next}.bin and the envelopes {old,new,next}.mce that carry them; for wrong-image also
+    /// wrong.mce.
+    std::string folder;
+    std::vector<std::string> scenarios;  ///< empty: those that are about every update
     std::uint64_t cuts{0};
     unsigned depth{1};
     std::uint64_t seed{1};

@@ -26,13 +26,14 @@ constexpr std::uint64_t kSecondCutWithin = 60;  // operations of a recovery: mos
 constexpr unsigned kStatesLooked = 12;
 constexpr std::uint64_t kHarmCount = std::size(kHarms);
 
-constexpr std::array<std::pair<Harm, const char*>, 7> kHarmNames{{{Harm::before, "before"},
+constexpr std::array<std::pair<Harm, const char*>, 8> kHarmNames{{{Harm::before, "before"},
                                                                   {Harm::mixed, "mixed"},
                                                                   {Harm::partial, "partial"},
                                                                   {Harm::looks_done, "looks-done"},
                                                                   {Harm::looks_untouched, "looks-untouched"},
                                                                   {Harm::reset, "reset"},
-                                                                  {Harm::after, "after"}}};
+                                                                  {Harm::after, "after"},
+                                                                  {Harm::none, "none"}}};
 
 /// Neither outlives its parent nor runs for ever.
 void bound_child() {
@@ -142,7 +143,14 @@ bool Sweep::count_operations() {
         scenario_.job.images = line.substr(11 + digits + 1, line.size() - 11 - digits - 2);
         return true;
     }
-    result_.error = line.rfind("trouble ", 0) == 0
+    const bool trouble = line.rfind("trouble ", 0) == 0;
+    if (trouble && scenario_.loaders_own) {
+        result_.bricked = 1;
+        result_.failed.push_back(
+            {cut_id(scenario_.name, {{0, Harm::none}}), line.substr(8, line.size() - 9)});
+        return false;
+    }
+    result_.error = trouble
                         ? "even without a cut the job does not end well: " + line.substr(8, line.size() - 9)
                         : std::string("the undisturbed run crashed");
     return false;
@@ -160,6 +168,8 @@ Fate Sweep::harm(Harm what) {
             return Fate::cut_before;
         case Harm::after:
             return Fate::cut_after;
+        case Harm::none:
+            return Fate::runs;
         case Harm::reset:
             return Fate::reset_inside;
         case Harm::mixed:

@@ -17,7 +17,7 @@
 namespace mcuota::board {
 
 /// What is done to an operation.
-enum class Harm : std::uint8_t { before, mixed, partial, looks_done, looks_untouched, reset, after };
+enum class Harm : std::uint8_t { before, mixed, partial, looks_done, looks_untouched, reset, after, none };
 constexpr Harm kHarms[] = {Harm::before,     Harm::mixed,           Harm::partial,
                            Harm::looks_done, Harm::looks_untouched, Harm::reset};
 [[nodiscard]] const char* to_string(Harm harm) noexcept;
@@ -35,6 +35,9 @@ struct Scenario {
     std::string name;
     ProveJob job;
     ProveJob next_job;  ///< must be accepted and confirmed afterwards
+    /// A job that does not end well even without a cut is a broken promise of the loader: nothing of it is
+    /// the user's. Otherwise it is an error of the sweep.
+    bool loaders_own{false};
 };
 
 struct SweepSettings {

@@ -130,10 +130,11 @@ void say_result(const Totals& totals, const ProveOptions& options, const ProveFi
               << " power cuts and " << totals.resets << " watchdog resets in " << totals.scenarios.size()
               << (totals.scenarios.size() == 1 ? " kind of job" : " kinds of jobs") << " with the " << payload
               << " payload (" << duration_text(seconds) << ")\n";
+    const bool always_ran = totals.ended_old + totals.ended_new == totals.cuts;
     if (totals.bricked == 0)
-        std::cout << "  After each of them the device ran the old or the new version, its journal told the "
-                     "truth, and "
-                     "it took the next job.\n";
+        std::cout << "  After each of them the device ran the old or the new version"
+                  << (always_ran ? "" : ", or nothing where nothing may run")
+                  << ", its journal told the truth, and it took the next job.\n";
     else
         std::cout << "  " << totals.bricked << " of them left the device in a state it must not be in.\n";
     std::cout << "  first to run afterwards: the old version " << totals.ended_old << " times, the new one "

@@ -10,6 +10,7 @@
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/package/builder.hpp"
 #include "mcu_flasher/package/envelope.hpp"
+#include "mcu_loader/core/sha256.hpp"
 
 namespace mcuota::pack {
 namespace {
@@ -51,6 +52,18 @@ bool contains(std::span<const std::uint8_t> loader, std::string_view text) {
     return std::search(loader.begin(), loader.end(), text.begin(), text.end(), [](std::uint8_t a, char b) {
                return a == static_cast<std::uint8_t>(b);
            }) != loader.end();
+}
+
+/// The same promise of an image, but the one payload decodes to another: it has lost a bit.
+package::Entry wrong_entry(const package::Entry& entry, const Bytes& image) {
+    package::Entry out = entry;
+    out.payloads = {image};
+    out.payloads[0][image.size() / 2] ^= 0x40U;
+    out.manifest.payload_count = 1;
+    out.manifest.payloads[0] = {};
+    out.manifest.payloads[0].size_bytes = static_cast<std::uint32_t>(image.size());
+    out.manifest.payloads[0].sha256 = sha256(out.payloads[0]);
+    return out;
 }
 
 /// The package's own manifest, with the key of the proof and the loader's hardware, signed again.
@@ -111,6 +124,9 @@ Result<ProveFiles> write_case(const ProveCase& what, const std::filesystem::path
     const auto fresh = sign_again(*what.entry, files.hardware, *key);
     if (!fresh) return fresh.error();
     const Bytes fresh_envelope = package::make_envelope(*fresh, what.payload_index).bytes;
+    const auto wrong = sign_again(wrong_entry(*what.entry, what.image), files.hardware, *key);
+    if (!wrong) return wrong.error();
+    const Bytes wrong_envelope = package::make_envelope(*wrong, 0).bytes;
     const package::KeySigner signer(std::move(*key));
     const Bytes next = next_image(manifest.load_address);
     const auto old_envelope = full_envelope(what.base, manifest, files.hardware, "base", signer);
@@ -119,13 +135,14 @@ Result<ProveFiles> write_case(const ProveCase& what, const std::filesystem::path
     if (!next_envelope) return next_envelope.error();
 
     files.loader = folder / "loader";
-    const std::array<std::pair<const char*, const Bytes*>, 7> all{{{"loader", &loader},
+    const std::array<std::pair<const char*, const Bytes*>, 8> all{{{"loader", &loader},
                                                                    {"old.bin", &what.base},
                                                                    {"new.bin", &what.image},
                                                                    {"next.bin", &next},
                                                                    {"old.mce", &*old_envelope},
                                                                    {"new.mce", &fresh_envelope},
-                                                                   {"next.mce", &*next_envelope}}};
+                                                                   {"next.mce", &*next_envelope},
+                                                                   {"wrong.mce", &wrong_envelope}}};
     for (const auto& [name, bytes] : all)
         if (auto written = write_file(folder / name, *bytes); !written) return written.error();
     return files;

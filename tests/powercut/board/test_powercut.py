@@ -32,6 +32,21 @@ class PowerCut(ProveCase):
                 self.assertEqual(result["payload"], kind)
                 self.assert_proven(result, 130)
 
+    def test_what_may_not_run_does_not_run_whatever_is_cut(self):
+        old = self.write("old.bin", image(64, 11))
+        package = self.package(self.write("new.bin", image(48, 12)))
+        runs = {}
+        for scenario in ("confirm", "wrong-image", "revert-damaged", "rollback-damaged"):
+            result = self.prove(package, old, "--cuts", "all", "--scenario", scenario)
+            self.assertEqual((result["bricked"], result["failed"]), (0, []))
+            self.assertGreaterEqual(result["cuts"], 30)
+            runs[scenario] = (result["ended_old"], result["ended_new"], result["cuts"])
+        # What must run was the first to run after every cut; with a damaged backup the old image never ran.
+        self.assertEqual(runs["confirm"][1], runs["confirm"][2])
+        self.assertEqual(runs["wrong-image"][0], runs["wrong-image"][2])
+        self.assertEqual(runs["rollback-damaged"][1], runs["rollback-damaged"][2])
+        self.assertEqual(runs["revert-damaged"][0], 0)
+
     def test_two_cuts_in_one_run_are_survived(self):
         old = self.write("old.bin", image(1500, 5))
         package = self.package(self.write("new.bin", image(1200, 6)))
