@@ -356,6 +356,13 @@ JobResult BenchDevice::perform(const ProveJob& job) {
     return result;
 }
 
+std::string BenchDevice::end_text() const {
+    const auto record = journal();
+    const auto image = running_image();
+    const bool runs = record && record->phase == JournalPhase::idle && image;
+    return hex(told_) + " " + (runs ? images_[*image].name : "none");
+}
+
 std::string BenchDevice::check_quiet_starts(const ProveJob& job, unsigned starts) {
     for (unsigned start = 0; start < starts; ++start) {
         doing_ = job.link.token << 8 | (start + 1);

@@ -114,6 +114,8 @@ class BenchDevice {
     [[nodiscard]] const KnownImage& image(std::size_t index) const { return images_[index]; }
     /// Performs `job` until the device says how it ended. Power is given back whenever it is gone.
     [[nodiscard]] JobResult perform(const ProveJob& job);
+    /// The end of the last job: "0x0404 old", its outcome and the image that runs (or none).
+    [[nodiscard]] std::string end_text() const;
     /// Power off and on again, `starts` times: the story must stay the same. Empty when it does.
     [[nodiscard]] std::string check_quiet_starts(const ProveJob& job, unsigned starts);
     /// Performs `job` until the journal is in `phase` for certain, and takes the power away there.

@@ -161,6 +161,12 @@ JsonLine summary(const std::string& event, const SweepResult& result) {
     JsonLine states;
     for (const auto& [phase, count] : result.states)
         states.number(phase, count);
+    std::string phases;
+    for (const std::string& phase : result.phases)
+        phases += (phases.empty() ? "\"" : ",\"") + phase + "\"";
+    JsonLine ends;
+    for (const auto& [end, count] : result.ends)
+        ends.number(end, count);
     std::string failed;
     for (const auto& one : result.failed)
         failed +=
@@ -175,6 +181,8 @@ JsonLine summary(const std::string& event, const SweepResult& result) {
         .number("ended_old", result.ended_old)
         .number("ended_new", result.ended_new)
         .raw("states", states.str())
+        .raw("phases", "[" + phases + "]")
+        .raw("ends", ends.str())
         .raw("failed", "[" + failed + "]");
     return line;
 }

@@ -35,6 +35,16 @@ constexpr std::array<std::pair<Harm, const char*>, 8> kHarmNames{{{Harm::before,
                                                                   {Harm::after, "after"},
                                                                   {Harm::none, "none"}}};
 
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> fields;
+    for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t end = std::min(text.find(separator, at), text.size());
+        fields.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return fields;
+}
+
 /// Neither outlives its parent nor runs for ever.
 void bound_child() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -108,6 +118,13 @@ std::vector<Harm> Sweep::selected(std::uint64_t operation) const {
     return out;
 }
 
+void Sweep::note_phase() {
+    const auto record = device_.journal();
+    if (!record || last_phase_ == to_string(record->phase)) return;
+    last_phase_ = to_string(record->phase);
+    phases_ += (phases_.empty() ? "" : ",") + last_phase_;
+}
+
 /// Learns in a child of its own how many operations the undisturbed job has, and that it succeeds.
 bool Sweep::count_operations() {
     const ::pid_t pid = ::fork();
@@ -119,13 +136,15 @@ bool Sweep::count_operations() {
         const JobResult result = device_.perform(undisturbed);
         const std::uint64_t operations = device_.board().operations() - begin_;
         std::string trouble = result.trouble;
+        note_phase();
         const auto record = device_.journal();
         const std::string images = record ? record->images() : std::string();
+        const std::string phases = phases_;
         if (trouble.empty()) trouble = device_.check_quiet_starts(scenario_.job, kQuietStarts);
         if (trouble.empty()) trouble = device_.perform(scenario_.next_job).trouble;
-        write_all(report_[1], trouble.empty()
-                                  ? "operations " + std::to_string(operations) + " " + images + "\n"
-                                  : "trouble " + trouble + "\n");
+        write_all(report_[1], trouble.empty() ? "operations " + std::to_string(operations) + "\t" + images +
+                                                    "\t" + phases + "\n"
+                                              : "trouble " + trouble + "\n");
         ::_exit(0);
     }
     if (pid < 0) {
@@ -138,10 +157,13 @@ bool Sweep::count_operations() {
     const ssize_t got = ::read(report_[0], buffer.data(), buffer.size());
     const std::string line(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
     if (line.rfind("operations ", 0) == 0) {
-        std::size_t digits = 0;
-        result_.operations = std::stoull(line.substr(11), &digits);
-        scenario_.job.images = line.substr(11 + digits + 1, line.size() - 11 - digits - 2);
-        return true;
+        const std::vector<std::string> fields = split(line.substr(11, line.size() - 12), '\t');
+        if (fields.size() == 3) {
+            result_.operations = std::stoull(fields[0]);
+            scenario_.job.images = fields[1];
+            result_.phases = split(fields[2], ',');
+            return true;
+        }
     }
     const bool trouble = line.rfind("trouble ", 0) == 0;
     if (trouble && scenario_.loaders_own) {
@@ -216,7 +238,7 @@ bool Sweep::fork_for(const CutPoint& cut) {
 void Sweep::meet_state(const Fingerprint& state) {
     if (const auto image = proven_.find(state)) {
         remember(*image);
-        report(device_.image(*image).name, "", true);
+        report(device_.image(*image).name, "", "", true);
     }
     passed_.push_back(state);
 }
@@ -229,7 +251,7 @@ void Sweep::at_power_up() {
     if (!sector) return;
     const Fingerprint looks = ProvenStates::looks(device_);
     if (const auto image = proven_.find(ProvenStates::deceptive(looks, *sector)))
-        report(device_.image(*image).name, "", true);
+        report(device_.image(*image).name, "", "", true);
     first_start_ = FirstStart{device_.board().resets() + 1, *sector, looks, 0, {}};
 }
 
@@ -254,7 +276,10 @@ void Sweep::remember(std::uint8_t first_image) {
 }
 
 Fate Sweep::at_operation(const MemoryOperation& operation) {
-    if (counting_) return Fate::runs;
+    if (counting_) {
+        note_phase();
+        return Fate::runs;
+    }
     const std::uint64_t number = operation.number - begin_;
     if (child_) {
         watch_first_start(operation);
@@ -298,29 +323,25 @@ void Sweep::finish_child(const JobResult& result) {
     next_.reset();
     if (trouble.empty()) trouble = device_.check_quiet_starts(scenario_.job, kQuietStarts);
     const auto first = device_.first_image();
+    const std::string end = trouble.empty() ? device_.end_text() : "";
     if (trouble.empty()) {
         const JobResult next = device_.perform(scenario_.next_job);
         if (!next.trouble.empty()) trouble = "the next job: " + next.trouble;
     }
     std::replace(trouble.begin(), trouble.end(), '\n', ' ');
     if (trouble.empty() && first) remember(static_cast<std::uint8_t>(*first));
-    report(first ? device_.image(*first).name : "none", trouble, false);
+    report(first ? device_.image(*first).name : "none", end, trouble, false);
 }
 
-void Sweep::report(const std::string& ran, const std::string& trouble, bool merged) {
+void Sweep::report(const std::string& ran, const std::string& end, const std::string& trouble, bool merged) {
     write_all(report_[1], std::string(merged ? "met" : "cut") + "\t" + cut_id(scenario_.name, cuts_) + "\t" +
-                              phase_ + "\t" + ran + "\t" + trouble + "\n");
+                              phase_ + "\t" + ran + "\t" + end + "\t" + trouble + "\n");
     ::_exit(0);
 }
 
 void Sweep::take_line(const std::string& line) {
-    std::vector<std::string> fields;
-    for (std::size_t at = 0; at <= line.size();) {
-        const std::size_t tab = std::min(line.find('\t', at), line.size());
-        fields.push_back(line.substr(at, tab - at));
-        at = tab + 1;
-    }
-    if (fields.size() != 5) return;
+    const std::vector<std::string> fields = split(line, '\t');
+    if (fields.size() != 6) return;
     ++done_;
     if (fields[0] == "met") ++result_.merged;
     ++result_.cuts;
@@ -328,9 +349,10 @@ void Sweep::take_line(const std::string& line) {
     if (fields[1].find(".reset") != std::string::npos) ++result_.resets;
     if (fields[3] == "old") ++result_.ended_old;
     if (fields[3] == "new") ++result_.ended_new;
-    if (!fields[4].empty()) {
+    if (!fields[4].empty()) ++result_.ends[fields[4]];
+    if (!fields[5].empty()) {
         ++result_.bricked;
-        if (result_.failed.size() < kFailuresKept) result_.failed.push_back({fields[1], fields[4]});
+        if (result_.failed.size() < kFailuresKept) result_.failed.push_back({fields[1], fields[5]});
     }
     if (progress_) progress_(done_, points_);
 }
@@ -351,7 +373,7 @@ void Sweep::collect(bool all) {
         for (std::size_t end = 0; (end = text_.find('\n')) != std::string::npos; text_.erase(0, end + 1))
             take_line(text_.substr(0, end));
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-            take_line("cut\t" + id + "\tunknown\tnone\tthe run itself died (signal " +
+            take_line("cut\t" + id + "\tunknown\tnone\t\tthe run itself died (signal " +
                       std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0) + ")");
         if (!all) return;
     }

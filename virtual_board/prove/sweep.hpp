@@ -57,6 +57,9 @@ struct SweepResult {
     std::uint64_t merged{0};                      ///< of the cuts: led into a state proven before
     std::uint64_t resets{0};                      ///< of the cuts: watchdog resets instead of power cuts
     std::map<std::string, std::uint64_t> states;  ///< journal phase at the cut → cuts
+    std::vector<std::string> phases;              ///< of the undisturbed job, one after the other
+    /// "0x0000 new": outcome of the job and the image it left running → cuts followed to the end.
+    std::map<std::string, std::uint64_t> ends;
     struct Failed {
         std::string id, trouble;
     };
@@ -76,12 +79,14 @@ class Sweep {
     [[nodiscard]] Fate harm(Harm harm);
     [[nodiscard]] bool fork_for(const CutPoint& cut);
     [[noreturn]] void finish_child(const JobResult& result);
-    [[noreturn]] void report(const std::string& ran, const std::string& trouble, bool merged);
+    [[noreturn]] void report(const std::string& ran, const std::string& end, const std::string& trouble,
+                             bool merged);
     void meet_state(const Fingerprint& state);
     void at_power_up();
     void watch_first_start(const MemoryOperation& operation);
     void remember(std::uint8_t first_image);
     [[nodiscard]] bool count_operations();
+    void note_phase();
     void collect(bool all);
     void take_line(const std::string& line);
     [[nodiscard]] std::vector<Harm> selected(std::uint64_t operation) const;
@@ -95,6 +100,8 @@ class Sweep {
     std::uint64_t done_{0};
     std::uint64_t begin_{0};  ///< board operations before the job, or since the last cut
     bool counting_{false};
+    std::string phases_;  ///< while counting: separated by commas
+    std::string last_phase_;
     bool child_{false};
     std::vector<CutPoint> cuts_;    ///< suffered by this process
     std::optional<CutPoint> next_;  ///< the next one, once this process is a child

@@ -69,9 +69,11 @@ class PowerCut(ProveCase):
         without = self.prove(package, old, *arguments, "--no-memory")
         self.assertGreater(with_memory["scenarios"][0]["merged"], 0)
         self.assertEqual(without["scenarios"][0]["merged"], 0)
+        self.assertEqual(with_memory["scenarios"][0]["ends"].keys(), without["scenarios"][0]["ends"].keys())
+        self.assertEqual(sum(without["scenarios"][0]["ends"].values()), 12)
         for result in (with_memory, without):
             self.assert_proven(result, 12)
-            for key in ("milliseconds", "merged"):
+            for key in ("milliseconds", "merged", "ends"):
                 del result["scenarios"][0][key]
         self.assertEqual(with_memory["scenarios"], without["scenarios"])
 

@@ -18,6 +18,7 @@ struct Arguments {
     bool list{false};
     bool quiet{false};
     bool trace{false};
+    bool json{false};
     std::uint32_t seed{1};
     std::uint64_t every{0};
     std::uint64_t trials{0};
@@ -65,6 +66,23 @@ int run_one(const std::string& text, bool trace) {
     return trouble.empty() ? 0 : kExitBricks;
 }
 
+void print_json(const std::string& id, const SweepReport& report) {
+    std::cout << R"({"case":")" << id << R"(","operations":)" << report.operations << R"(,"cuts":)"
+              << report.cut_points << R"(,"bricks":)" << report.bricks.size() << R"(,"phases":[)";
+    const char* separator = "";
+    for (const device::Phase phase : report.way) {
+        std::cout << separator << '"' << name_of(phase) << '"';
+        separator = ",";
+    }
+    std::cout << R"(],"ends":{)";
+    separator = "";
+    for (const auto& [end, count] : report.ends) {
+        std::cout << separator << '"' << end << "\":" << count;
+        separator = ",";
+    }
+    std::cout << "}}" << std::endl;
+}
+
 void print_summary(const SweepReport& report, std::uint32_t seed) {
     std::cout << "phases found when power returned:";
     for (const auto& [phase, count] : report.phases) {
@@ -105,7 +123,9 @@ int run_plan(const Arguments& arguments) {
             return kExitUsage;
         }
         const SweepReport report = sweep(*subject, row.options);
-        if (!arguments.quiet) {
+        if (arguments.json) {
+            print_json(subject->id, report);
+        } else if (!arguments.quiet) {
             std::cout << subject->id << ' ' << name(row.options.mode) << ": " << report.operations
                       << " operations, " << report.cut_points << " cut points, " << report.bricks.size()
                       << " bricks" << std::endl;
@@ -119,7 +139,7 @@ int run_plan(const Arguments& arguments) {
         std::cerr << "mcuota_cut_sweep: no case fits; --list shows them\n";
         return kExitUsage;
     }
-    if (!arguments.list) {
+    if (!arguments.list && !arguments.json) {
         print_summary(total, arguments.seed);
     }
     return total.bricks.empty() ? 0 : kExitBricks;
@@ -133,6 +153,7 @@ int run(int argc, char** argv) {
     app.add_flag("--all", arguments.all, "the long plan: millions of cut points");
     app.add_flag("--list", arguments.list, "only say which cases would be swept");
     app.add_flag("--quiet", arguments.quiet, "no line for each case");
+    app.add_flag("--json", arguments.json, "a JSON line for each case instead of text");
     app.add_option("--scenario", arguments.scenarios, "only these scenarios");
     app.add_option("--geometry", arguments.geometries, "only these geometries");
     app.add_option("--size", arguments.sizes, "only these sizes");

@@ -65,6 +65,7 @@ std::vector<PlanRow> short_plan(std::uint32_t seed) {
     plan.add(Mode::single, {"full", "relocated", "first", "revert", "rollback", "staging"},
              {"odd", "internal"}, kUsual, 3);
     plan.add(Mode::single, {"full", "relocated", "revert"}, kReal, kUsual, 53);
+    plan.add(Mode::single, scenario_names(), {"f429"}, {"pair"}, 1);
     plan.add(Mode::pairs, {"full", "revert", "rotation"}, kSmall, kUsual, 29);
     plan.add(Mode::pairs, kAhead, {"banks"}, kUsual, 61);
     plan.add(Mode::random, scenario_names(), kTiny, {"usual", "fill3"}, 1, 60);

@@ -21,6 +21,8 @@ constexpr std::uint64_t kEarlierToken = 76;
 constexpr std::uint64_t kToken = 77;
 constexpr std::uint64_t kNextToken = 78;
 
+constexpr std::size_t kPairOldBytes = 64, kPairNewBytes = 48, kPairNextBytes = 1024;
+
 constexpr std::uint32_t kRotationsBytes = 1024;  // more than three records take
 
 struct Kind {
@@ -72,6 +74,8 @@ class Builder {
                 {},
                 {},
                 {},
+                {},
+                {},
                 2,
                 {},
                 {}} {
@@ -81,7 +85,8 @@ class Builder {
 
     Case build() {
         const std::size_t bytes = new_bytes();
-        old_ = test::make_image(usual_bytes() + sector_bytes_ / 3, 1);
+        const bool pair = size_ == "pair";
+        old_ = test::make_image(pair ? kPairOldBytes : usual_bytes() + sector_bytes_ / 3, 1);
         new_ = test::make_image(bytes, 2);
         const auto delta = std::find_if(kKinds.begin(), kKinds.end(),
                                         [&](const Kind& one) { return scenario_ == one.scenario; });
@@ -89,7 +94,7 @@ class Builder {
         if (kind >= PayloadKind::hdiffsf20) {
             new_ = scenario_ == "patch" ? patched(old_) : relative_of(old_, bytes);
         }
-        case_.next_image = test::make_image(sector_bytes_ + 40, 3);
+        case_.next_image = test::make_image(pair ? kPairNextBytes : sector_bytes_ + 40, 3);
         const bool rotates = scenario_.starts_with("rotation");
         // The first two rotations retire the built-in keys for new packages; a third one the key they
         // brought.
@@ -108,6 +113,8 @@ class Builder {
             rotate(again);
         }
         arrange();
+        case_.old_image = old_;
+        case_.new_image = new_;
         return std::move(case_);
     }
 
@@ -124,6 +131,7 @@ class Builder {
         if (size_ == "sector+1") return sector_bytes_ + 1;
         if (size_ == "max") return running_bytes_;
         if (size_ == "max+1") return running_bytes_ + 1;
+        if (size_ == "pair") return kPairNewBytes;
         return usual_bytes();
     }
 
@@ -318,8 +326,8 @@ const std::vector<std::string>& scenario_names() {
 
 const std::vector<std::string>& size_names() {
     static const std::vector<std::string> names{"usual", "1",     "8",     "sector-1", "sector", "sector+1",
-                                                "max",   "max+1", "fill0", "fill1",    "fill2",  "fill3",
-                                                "fill4", "fill5", "fill6", "fill7"};
+                                                "max",   "max+1", "pair",  "fill0",    "fill1",  "fill2",
+                                                "fill3", "fill4", "fill5", "fill6",    "fill7"};
     return names;
 }
 
@@ -338,6 +346,10 @@ bool is_case(const std::string& scenario, const NamedGeometry& geometry, const s
     }
     if (size.starts_with("fill") || scenario == "rollover") {
         return size.starts_with("fill") && scenario == "rollover";
+    }
+    if (size == "pair") {
+        return scenario == "full" || scenario == "confirm" || scenario == "revert" ||
+               scenario == "rollback" || scenario == "wrong-image" || scenario == "revert-damaged";
     }
     return size == "usual" || scenario == "full" || scenario == "lzma";
 }

@@ -26,6 +26,8 @@ struct Case {
     std::vector<std::shared_ptr<test::TestPackage>> packages;
     test::TestDevice start;
     test::GatewayJob job;
+    test::Bytes old_image,
+        new_image;                ///< before the job and after it, when all goes well (rollback: vice versa)
     std::vector<Ending> endings;  ///< how it ends when power goes once or twice
     std::vector<Ending> also;     ///< how it may end when starts are lost more often: trial boots are counted
     unsigned starts_to_lose{2};   ///< so many cuts never use up the trial boots
@@ -38,8 +40,9 @@ struct Case {
 /// two backup banks also ahead, ahead-begun, ahead-revert, ahead-rollback.
 [[nodiscard]] const std::vector<std::string>& scenario_names();
 
-/// Sizes of the new image: usual, 1, 8, sector-1, sector, sector+1, max, max+1; of rollover: fill0…fill7, how
-/// many more records the journal holds before the job begins.
+/// Sizes of the new image: usual, 1, 8, sector-1, sector, sector+1, max, max+1; pair: 64 bytes to
+/// 48, what the sweep of the ARM binary is compared with; of rollover: fill0…fill7, how many more records the
+/// journal holds before the job begins.
 [[nodiscard]] const std::vector<std::string>& size_names();
 
 /// Whether there is such a case: not every scenario has every size or can be had on every geometry.

@@ -18,6 +18,18 @@ using test::TestDevice;
 
 constexpr std::uint32_t kDrawsMore = 4;
 
+/// "0x0404 old": what the device tells, and what it holds.
+std::string end_of(TestDevice& device, const Case& subject, const test::JobEnd& end) {
+    std::array<char, 8> status{};
+    static_cast<void>(
+        std::snprintf(status.data(), status.size(), "0x%04X", static_cast<unsigned>(end.status)));
+    const char* const runs = device.journal().phase != device::Phase::idle ? " none"
+                             : device.holds(subject.new_image)             ? " new"
+                             : device.holds(subject.old_image)             ? " old"
+                                                                           : " none";
+    return status.data() + std::string{runs};
+}
+
 /// One number for everything a journal state says about what is to be done, but for token and hashes.
 std::uint32_t fingerprint(const device::State& state) {
     const std::array<std::uint32_t, 12> words{static_cast<std::uint32_t>(state.phase),
@@ -105,7 +117,12 @@ class Sweeper {
         ++report_.cases;
         TestDevice undisturbed{subject_.start};
         const std::uint64_t before = undisturbed.flash.operations();
+        undisturbed.flash.watch([&](const test::FlashModel&, const test::Operation&) {
+            note_phase(undisturbed.journal().phase);
+        });
         const test::JobEnd end = undisturbed.perform(subject_.job);
+        undisturbed.flash.watch({});
+        note_phase(undisturbed.journal().phase);
         report_.operations = undisturbed.flash.operations() - before;
         judge(undisturbed, {}, end);
         if (report_.bricks.empty()) {
@@ -128,8 +145,17 @@ class Sweeper {
   private:
     [[nodiscard]] bool enough() const { return report_.bricks.size() >= options_.bricks_max; }
 
+    void note_phase(device::Phase phase) {
+        if (report_.way.empty() || report_.way.back() != phase) {
+            report_.way.push_back(phase);
+        }
+    }
+
     void judge(TestDevice& device, const Cuts& cuts, const test::JobEnd& end) {
         ++report_.trials;
+        if (!cuts.empty()) {
+            ++report_.ends[end_of(device, subject_, end)];
+        }
         std::string trouble = broken_promise(device, subject_, cuts, end);
         if (!trouble.empty()) {
             const Cuts fewest = cuts.size() > 2 ? fewest_cuts(subject_, cuts) : cuts;

@@ -41,6 +41,8 @@ struct SweepReport {
     std::uint64_t trials{0};                        ///< devices followed to their end
     std::set<std::uint32_t> states;                 ///< distinct journal states found when power returned
     std::map<device::Phase, std::uint64_t> phases;  ///< cuts by the phase found when power returned
+    std::vector<device::Phase> way;                 ///< of one undisturbed job: phases, one after the other
+    std::map<std::string, std::uint64_t> ends;      ///< of jobs with cuts: "0x0000 new": outcome, what runs
     std::vector<Brick> bricks;
 
     void add(const SweepReport& other);
