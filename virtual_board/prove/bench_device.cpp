@@ -69,11 +69,11 @@ Fate BenchDevice::operation_begins(const MemoryOperation& operation) {
     (internal ? last_flash_ : last_nor_) = operation;
     touch(operation);
     flash_touched_ = flash_touched_ || (internal && flash_guarded_);
-    if (stop_at_) {
-        const auto record = journal();
-        stopped_ = record && record->phase == *stop_at_ && record->firm;
+    if (stop_) {
+        stopped_ = stopped_ || stop_();
         if (stopped_) return Fate::cut_before;
     }
+    if (operation.kind == OperationKind::nor_program) nor_bytes_programmed_ += operation.size_bytes;
     return hook_ ? hook_(operation) : Fate::runs;
 }
 
@@ -217,14 +217,25 @@ void BenchDevice::advance_journal(std::uint32_t slot) {
     }
 }
 
-std::string BenchDevice::bring_to(const ProveJob& job, JournalPhase phase) {
-    stop_at_ = phase;
-    JobResult result = perform(job);
-    if (result.trouble.empty() && !stopped_)
-        result.trouble = std::string("the job was never ") + to_string(phase);
-    stop_at_.reset();
-    stopped_ = false;
+std::string BenchDevice::stop_when(const ProveJob& job, std::function<bool()> stop) {
+    stop_ = std::move(stop);
+    const JobResult result = perform(job);
+    stop_ = {};
+    if (!std::exchange(stopped_, false) && result.trouble.empty())
+        return "the job was over before it could be interrupted";
     return result.trouble;
+}
+
+std::string BenchDevice::bring_to(const ProveJob& job, JournalPhase phase) {
+    return stop_when(job, [this, phase] {
+        const auto record = journal();
+        return record && record->phase == phase && record->firm;
+    });
+}
+
+std::string BenchDevice::interrupt_after(const ProveJob& job, std::uint64_t nor_bytes) {
+    const std::uint64_t enough = nor_bytes_programmed_ + nor_bytes;
+    return stop_when(job, [this, enough] { return nor_bytes_programmed_ >= enough; });
 }
 
 bool BenchDevice::damage_copies(const Bytes& image) {

@@ -120,6 +120,8 @@ class BenchDevice {
     [[nodiscard]] std::string check_quiet_starts(const ProveJob& job, unsigned starts);
     /// Performs `job` until the journal is in `phase` for certain, and takes the power away there.
     [[nodiscard]] std::string bring_to(const ProveJob& job, JournalPhase phase);
+    /// Performs `job` until so many bytes have been programmed into the NOR, and takes the power away there.
+    [[nodiscard]] std::string interrupt_after(const ProveJob& job, std::uint64_t nor_bytes);
     /// Lets a bit of each copy of `image` in the NOR fall over; false when there is none. Only while power is
     /// off.
     [[nodiscard]] bool damage_copies(const Bytes& image);
@@ -140,6 +142,7 @@ class BenchDevice {
     void give_power();
     [[nodiscard]] StartEnd run_start(JobResult& result);
     [[nodiscard]] bool job_ended(const ProveJob& job) const;
+    [[nodiscard]] std::string stop_when(const ProveJob& job, std::function<bool()> stop);
     void follow_application(JobResult& result);
     void check_end(const ProveJob& job, JobResult& result);
     [[nodiscard]] bool ends_well_there(const ProveJob& job, StartEnd end) const;
@@ -162,8 +165,9 @@ class BenchDevice {
     LinkClient client_;
     std::function<void()> power_up_hook_;
     std::uint64_t doing_{0};
-    std::uint16_t told_{0};                ///< the outcome of the last job that ended
-    std::optional<JournalPhase> stop_at_;  ///< bring_to(): power goes once the journal is there
+    std::uint16_t told_{0};       ///< the outcome of the last job that ended
+    std::function<bool()> stop_;  ///< asked before each operation: the power goes, and perform() ends
+    std::uint64_t nor_bytes_programmed_{0};
     bool stopped_{false};
     bool flash_guarded_{false};  ///< the job must not write the internal flash
     bool flash_touched_{false};  ///< it did, since perform() began

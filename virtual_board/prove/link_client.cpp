@@ -15,6 +15,7 @@ enum Type : std::uint8_t {
     kFinish = 0x05,
     kInstall = 0x06,
     kRollback = 0x09,
+    kRotate = 0x0F,
     kAck = 0xC0,
     kBoot = 0xC2,
     kRefused = 0xFF,
@@ -135,6 +136,12 @@ void LinkClient::hello(Time now) {
     ask(kHello, body, Stage::hello, now);
 }
 
+void LinkClient::rotate_or_offer(Time now) {
+    if (job_.rotations != nullptr && rotations_sent_ < job_.rotations->size())
+        return ask(kRotate, (*job_.rotations)[rotations_sent_++], Stage::rotating, now);
+    offer(false, now);
+}
+
 void LinkClient::offer(bool restart, Time now) {
     const Bytes& envelope = *job_.envelope;
     Bytes body;
@@ -200,9 +207,12 @@ void LinkClient::answered(std::uint8_t type, std::span<const std::uint8_t> body,
             chunk_bytes_ = static_cast<std::uint16_t>(number(body, 6, 2));
             Bytes token;
             put_number(token, job_.token, 8);
-            if (job_.envelope) return offer(false, now);
+            rotations_sent_ = 0;
+            if (job_.envelope) return rotate_or_offer(now);
             return ask(kRollback, token, Stage::starting, now);
         }
+        case kRotate:
+            return rotate_or_offer(now);
         case kOffer: {
             const std::uint32_t held = number(body, 0, 4);
             const Bytes& envelope = *job_.envelope;
@@ -252,6 +262,7 @@ void LinkClient::poll(Time now) {
         case Stage::hello:
             if (asked_at_ == 0 || now - asked_at_ >= kHelloEvery) hello(now);
             break;
+        case Stage::rotating:
         case Stage::offering:
         case Stage::finishing:
         case Stage::starting:

@@ -20,6 +20,8 @@ using Bytes = std::vector<std::uint8_t>;
 struct LinkJob {
     const Bytes* envelope{nullptr};  ///< null: roll back
     std::uint64_t token{0};
+    /// Key rotation records that go before; a device that has them already says so. Null: none.
+    const std::vector<Bytes>* rotations{nullptr};
 };
 
 class LinkClient {
@@ -27,6 +29,7 @@ class LinkClient {
     enum class Stage : std::uint8_t {
         quiet,      ///< listens only
         hello,      ///< says hello until the device answers
+        rotating,   ///< waits for ROTATE's answer
         offering,   ///< waits for what the device holds
         sending,    ///< DATA flows
         finishing,  ///< waits for FINISH's answer
@@ -52,7 +55,7 @@ class LinkClient {
     /// Everything that decides what it will send next, as one number.
     [[nodiscard]] std::uint64_t state() const noexcept {
         return std::uint64_t{sequence_} << 40 ^ std::uint64_t{nonce_} << 20 ^ next_chunk_ << 8 ^
-               static_cast<std::uint64_t>(stage_) ^ job_.token << 56;
+               static_cast<std::uint64_t>(stage_) ^ job_.token << 56 ^ std::uint64_t{rotations_sent_} << 4;
     }
     [[nodiscard]] Stage stage() const noexcept { return stage_; }
     [[nodiscard]] std::uint16_t refusal() const noexcept { return refusal_; }
@@ -66,6 +69,7 @@ class LinkClient {
     void ask(std::uint8_t type, const Bytes& body, Stage stage, Time now);
     void send_frame(std::uint8_t type, std::uint32_t sequence, std::span<const std::uint8_t> body,
                     bool opening);
+    void rotate_or_offer(Time now);
     void offer(bool restart, Time now);
     void hello(Time now);
     void send_chunks(Time now);
@@ -78,6 +82,7 @@ class LinkClient {
     std::uint32_t nonce_{0};
     std::uint16_t window_{0}, chunk_bytes_{0};
     std::uint32_t next_chunk_{0}, sent_until_{0}, limit_{0};
+    std::uint32_t rotations_sent_{0};  ///< in this session
     std::uint8_t asked_{0};
     Bytes asked_body_;
     Time asked_at_{0};

@@ -30,48 +30,52 @@ constexpr std::uint32_t kRollOverSlot = 26;
 
 struct ScenarioKind {
     const char* name;
-    AppBehaviour fresh;  ///< of the new image
-    bool rollback;       ///< the job is a rollback from the new image to the old one
-    std::uint16_t outcome;
-    std::optional<std::size_t> image;  ///< that must run in the end
-    bool roll_over;                    ///< the journal's sector is nearly full
+    AppBehaviour fresh{AppBehaviour::confirms};  ///< of the new image
+    bool rollback{false};                        ///< the job is a rollback from the new image to the old one
+    std::uint16_t outcome{kOk};
+    std::optional<std::size_t> image{kNew};  ///< that must run in the end
     std::optional<std::uint16_t> outcome_after_cuts{};
+    bool roll_over{false};  ///< the journal's sector is nearly full
     /// The loader is judged by it, not the update: run only when it is asked for.
     bool loaders_own{false};
     std::optional<JournalPhase> begins_in{};  ///< the job is under way when the cuts begin
     bool damaged{false};                      ///< and its backup has lost a bit then
     bool wrong{false};                        ///< the package decodes to another image than it says
+    bool rotates{false};                      ///< two key rotations go before the package
+    bool part_sent{false};                    ///< the transfer was interrupted before
 };
-constexpr std::array<ScenarioKind, 9> kScenarios{{
-    {"install", AppBehaviour::confirms, false, kOk, kNew, false},
-    {"revert", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kOld, false, kTrialWatchdog},
-    {"hang", AppBehaviour::hangs, false, kTrialWatchdog, kOld, false, kTrialNotConfirmed},
-    {"rollback", AppBehaviour::confirms, true, kRolledBack, kOld, false},
-    {"journal", AppBehaviour::confirms, false, kOk, kNew, true},
-    {"confirm", AppBehaviour::confirms, false, kOk, kNew, false, {}, true, JournalPhase::trial},
-    {"wrong-image",
-     AppBehaviour::confirms,
-     false,
-     kImageHashMismatch,
-     kOld,
-     false,
-     {},
-     true,
-     {},
-     false,
-     true},
-    {"revert-damaged", AppBehaviour::never_confirms, false, kTrialNotConfirmed, kNone, false, kTrialWatchdog,
-     true, JournalPhase::trial, true},
-    {"rollback-damaged",
-     AppBehaviour::confirms,
-     true,
-     kBackupDamaged,
-     kNew,
-     false,
-     {},
-     true,
-     JournalPhase::rollback_requested,
-     true},
+constexpr std::array<ScenarioKind, 11> kScenarios{{
+    {.name = "install"},
+    {.name = "revert",
+     .fresh = AppBehaviour::never_confirms,
+     .outcome = kTrialNotConfirmed,
+     .image = kOld,
+     .outcome_after_cuts = kTrialWatchdog},
+    {.name = "hang",
+     .fresh = AppBehaviour::hangs,
+     .outcome = kTrialWatchdog,
+     .image = kOld,
+     .outcome_after_cuts = kTrialNotConfirmed},
+    {.name = "rollback", .rollback = true, .outcome = kRolledBack, .image = kOld},
+    {.name = "journal", .roll_over = true},
+    {.name = "confirm", .loaders_own = true, .begins_in = JournalPhase::trial},
+    {.name = "staging", .loaders_own = true, .part_sent = true},
+    {.name = "wrong-image", .outcome = kImageHashMismatch, .image = kOld, .loaders_own = true, .wrong = true},
+    {.name = "revert-damaged",
+     .fresh = AppBehaviour::never_confirms,
+     .outcome = kTrialNotConfirmed,
+     .image = kNone,
+     .outcome_after_cuts = kTrialWatchdog,
+     .loaders_own = true,
+     .begins_in = JournalPhase::trial,
+     .damaged = true},
+    {.name = "rollback-damaged",
+     .rollback = true,
+     .outcome = kBackupDamaged,
+     .loaders_own = true,
+     .begins_in = JournalPhase::rollback_requested,
+     .damaged = true},
+    {.name = "rotation", .loaders_own = true, .rotates = true},
 }};
 
 void say(const JsonLine& line) {
@@ -96,10 +100,12 @@ Outcome<Bytes> load(const std::string& path) {
 struct Case {
     Bytes loader;
     std::array<Bytes, 3> images, envelopes;
-    Bytes wrong;  ///< an envelope; only when it is asked for
+    // Only when they are asked for:
+    Bytes wrong, rotated_new, rotated_next;  ///< envelopes
+    std::vector<Bytes> rotations;
 };
 
-Outcome<Case> load_case(const ProveOptions& options, bool wrong) {
+Outcome<Case> load_case(const ProveOptions& options, bool wrong, bool rotates) {
     Case out;
     out.loader.assign(FlashGeometry(options.part).size_bytes(), 0xFF);
     if (const auto failure = load_firmware(options.loader, FlashGeometry(options.part), out.loader))
@@ -113,10 +119,19 @@ Outcome<Case> load_case(const ProveOptions& options, bool wrong) {
         if (!envelope) return envelope.failure();
         out.envelopes[i] = std::move(*envelope);
     }
-    if (wrong) {
-        Outcome<Bytes> envelope = load(options.folder + "/wrong.mce");
-        if (!envelope) return envelope.failure();
-        out.wrong = std::move(*envelope);
+    std::vector<std::pair<std::string, Bytes*>> more;
+    if (wrong) more.emplace_back("wrong.mce", &out.wrong);
+    if (rotates) {
+        out.rotations.resize(2);
+        more.insert(more.end(), {{"rotated-new.mce", &out.rotated_new},
+                                 {"rotated-next.mce", &out.rotated_next},
+                                 {"rotation-1.mcuk", &out.rotations[0]},
+                                 {"rotation-2.mcuk", &out.rotations[1]}});
+    }
+    for (const auto& [name, bytes] : more) {
+        Outcome<Bytes> content = load(options.folder + "/" + name);
+        if (!content) return content.failure();
+        *bytes = std::move(*content);
     }
     return out;
 }
@@ -132,10 +147,16 @@ std::vector<KnownImage> known_images(const Case& files, const ScenarioKind& kind
 }
 
 ProveJob job_of(const Case& files, const ScenarioKind& kind) {
-    const Bytes* const envelope = kind.rollback ? nullptr
-                                  : kind.wrong  ? &files.wrong
-                                                : &files.envelopes[kNew];
-    return {{envelope, kTheJob}, kind.outcome, kind.image, kind.outcome_after_cuts, {}, kind.wrong};
+    const Bytes* const envelope = kind.rollback  ? nullptr
+                                  : kind.wrong   ? &files.wrong
+                                  : kind.rotates ? &files.rotated_new
+                                                 : &files.envelopes[kNew];
+    return {{envelope, kTheJob, kind.rotates ? &files.rotations : nullptr},
+            kind.outcome,
+            kind.image,
+            kind.outcome_after_cuts,
+            {},
+            kind.wrong};
 }
 
 /// Brings a device to where the scenario begins, by the loader's own hand. `with_old`: how the device was
@@ -152,6 +173,8 @@ std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& k
     device.power_off();
     if (kind.roll_over) device.advance_journal(kRollOverSlot);
     if (trouble.empty() && kind.begins_in) trouble = device.bring_to(job_of(files, kind), *kind.begins_in);
+    if (trouble.empty() && kind.part_sent)
+        trouble = device.interrupt_after(job_of(files, kind), files.envelopes[kNew].size() * 2 / 3);
     if (trouble.empty() && kind.damaged && !device.damage_copies(files.images[kOld]))
         trouble = "the NOR holds no backup";
     return trouble;
@@ -209,10 +232,15 @@ class ScenarioProof {
         if (const std::string trouble = set_up(device, files_, kind, with_old_); !trouble.empty())
             return Failure{"scenario " + name + " cannot be set up: " + trouble,
                            "check that the loader trusts the key and that the images fit it"};
-        const Scenario scenario{name,
-                                job_of(files_, kind),
-                                {{&files_.envelopes[kNext], kTheNextJob}, kOk, kNext, {}, {}},
-                                kind.loaders_own};
+        const Scenario scenario{
+            name,
+            job_of(files_, kind),
+            {{kind.rotates ? &files_.rotated_next : &files_.envelopes[kNext], kTheNextJob},
+             kOk,
+             kNext,
+             {},
+             {}},
+            kind.loaders_own};
         double told = 0;
         Sweep sweep(device, scenario,
                     {options_.cuts, options_.depth, options_.seed, options_.memory, options_.jobs, only},
@@ -272,10 +300,12 @@ int prove(const ProveOptions& options) {
         only = *cuts;
         scenarios = {scenario};
     }
-    const bool wrong = std::any_of(kScenarios.begin(), kScenarios.end(), [&](const ScenarioKind& kind) {
-        return kind.wrong && std::find(scenarios.begin(), scenarios.end(), kind.name) != scenarios.end();
-    });
-    Outcome<Case> files = load_case(options, wrong);
+    const auto any = [&scenarios](bool ScenarioKind::*what) {
+        return std::any_of(kScenarios.begin(), kScenarios.end(), [&](const ScenarioKind& kind) {
+            return kind.*what && std::find(scenarios.begin(), scenarios.end(), kind.name) != scenarios.end();
+        });
+    };
+    Outcome<Case> files = load_case(options, any(&ScenarioKind::wrong), any(&ScenarioKind::rotates));
     if (!files) return fail(files.failure());
     ScenarioProof proof(options, *files);
     std::uint64_t bricked = 0;

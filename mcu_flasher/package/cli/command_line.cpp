@@ -115,8 +115,8 @@ void add_prove(CLI::App& app, Chosen& chosen, ProveOptions& o) {
         ->check(CLI::Range(0U, 64U))
         ->capture_default_str();
     add_repeated(c, "--scenario", o.scenarios,
-                 "only this kind of job (install, revert, hang, rollback, journal; confirm, wrong-image, "
-                 "revert-damaged, rollback-damaged); repeatable");
+                 "only this kind of job (install, revert, hang, rollback, journal; confirm, staging, "
+                 "wrong-image, revert-damaged, rollback-damaged, rotation); repeatable");
     add_repeated(c, "--pubkey", o.pubkeys, "verify the package with this key first; repeatable");
     c->add_option("--hardware", o.hardware, "which entry, when the package has several");
     c->add_option("--payload", o.payload, "kind of payload; else the one a gateway would send");

@@ -1,4 +1,4 @@
-// A throw-away key, the loader's key table, three signed envelopes.
+// Throw-away keys, the loader's key table, signed envelopes and key rotations.
 
 #include "mcu_flasher/package/cli/prove_case.hpp"
 
@@ -10,6 +10,7 @@
 #include "mcu_flasher/base/file.hpp"
 #include "mcu_flasher/package/builder.hpp"
 #include "mcu_flasher/package/envelope.hpp"
+#include "mcu_flasher/package/rotation_file.hpp"
 #include "mcu_loader/core/sha256.hpp"
 
 namespace mcuota::pack {
@@ -33,18 +34,24 @@ std::size_t find_keys(std::span<const std::uint8_t> loader) {
     return 0;
 }
 
-Result<void> trust(Bytes& loader, const package::OpensslKey& key) {
+/// Keys of the proof: built in as current and next, and two that come by rotation.
+using Keys = std::vector<package::OpensslKey>;
+constexpr std::size_t kKeys = 4;
+
+Result<void> trust(Bytes& loader, const Keys& keys) {
     const std::size_t table = find_keys(loader);
-    const auto point = key.loader_bytes();
-    if (!point) return point.error();
     if (table == 0)
         return Error{ErrorCode::usage, "the loader image has no table of keys",
                      "use a loader of this project, built for the STM32F429", 0};
-    std::uint8_t* current = loader.data() + table + kKeyAt;
-    std::fill_n(current, 2 * kKeyBytes, std::uint8_t{0});
-    current[0] = static_cast<std::uint8_t>(key.algorithm());
-    std::copy(key.id().begin(), key.id().end(), current + kIdAt);
-    std::copy(point->begin(), point->end(), current + kPointAt);
+    for (std::size_t position = 0; position < 2; ++position) {
+        const auto point = keys[position].loader_bytes();
+        if (!point) return point.error();
+        std::uint8_t* const at = loader.data() + table + kKeyAt + position * kKeyBytes;
+        std::fill_n(at, kKeyBytes, std::uint8_t{0});
+        at[0] = static_cast<std::uint8_t>(keys[position].algorithm());
+        std::copy(keys[position].id().begin(), keys[position].id().end(), at + kIdAt);
+        std::copy(point->begin(), point->end(), at + kPointAt);
+    }
     return {};
 }
 
@@ -109,25 +116,51 @@ Result<Bytes> full_envelope(const Bytes& image, const Manifest& like, std::strin
     return package::make_envelope(built->entries[0], 0).bytes;
 }
 
+using File = std::pair<std::string, Bytes>;
+
+/// Two rotations, and what is signed by the key that is current after them.
+Result<std::vector<File>> rotated(const package::Entry& entry, std::size_t payload_index, const Bytes& next,
+                                  std::string_view hardware, Keys& keys) {
+    const auto fresh = sign_again(entry, hardware, keys[2]);
+    if (!fresh) return fresh.error();
+    std::vector<File> out{{"rotated-new.mce", package::make_envelope(*fresh, payload_index).bytes}};
+    for (std::size_t generation = 1; generation <= 2; ++generation) {
+        const package::KeySigner signer(std::move(keys[generation]));
+        auto record =
+            package::make_rotation(static_cast<std::uint16_t>(generation), keys[generation + 1], signer);
+        if (!record) return record.error();
+        out.emplace_back("rotation-" + std::to_string(generation) + ".mcuk", std::move(*record));
+        if (generation != 2) continue;
+        auto envelope = full_envelope(next, entry.manifest, hardware, "next", signer);
+        if (!envelope) return envelope.error();
+        out.emplace_back("rotated-next.mce", std::move(*envelope));
+    }
+    return out;
+}
+
 }  // namespace
 
 Result<ProveFiles> write_case(const ProveCase& what, const std::filesystem::path& folder) {
-    auto key = package::OpensslKey::generate(SignatureAlgorithm::ecdsa_p256_sha256);
-    if (!key) return std::move(key).error();
+    Keys keys;
+    while (keys.size() < kKeys) {
+        auto key = package::OpensslKey::generate(SignatureAlgorithm::ecdsa_p256_sha256);
+        if (!key) return std::move(key).error();
+        keys.push_back(std::move(*key));
+    }
     Bytes loader = what.loader;
-    if (auto done = trust(loader, *key); !done) return done.error();
+    if (auto done = trust(loader, keys); !done) return done.error();
     const Manifest& manifest = what.entry->manifest;
     ProveFiles files;
     files.hardware = manifest.hardware.view();
     files.hardware_changed = !contains(loader, files.hardware);
     if (files.hardware_changed) files.hardware = kShippedHardware;
-    const auto fresh = sign_again(*what.entry, files.hardware, *key);
+    const auto fresh = sign_again(*what.entry, files.hardware, keys[0]);
     if (!fresh) return fresh.error();
     const Bytes fresh_envelope = package::make_envelope(*fresh, what.payload_index).bytes;
-    const auto wrong = sign_again(wrong_entry(*what.entry, what.image), files.hardware, *key);
+    const auto wrong = sign_again(wrong_entry(*what.entry, what.image), files.hardware, keys[0]);
     if (!wrong) return wrong.error();
     const Bytes wrong_envelope = package::make_envelope(*wrong, 0).bytes;
-    const package::KeySigner signer(std::move(*key));
+    const package::KeySigner signer(std::move(keys[0]));
     const Bytes next = next_image(manifest.load_address);
     const auto old_envelope = full_envelope(what.base, manifest, files.hardware, "base", signer);
     if (!old_envelope) return old_envelope.error();
@@ -135,16 +168,18 @@ Result<ProveFiles> write_case(const ProveCase& what, const std::filesystem::path
     if (!next_envelope) return next_envelope.error();
 
     files.loader = folder / "loader";
-    const std::array<std::pair<const char*, const Bytes*>, 8> all{{{"loader", &loader},
-                                                                   {"old.bin", &what.base},
-                                                                   {"new.bin", &what.image},
-                                                                   {"next.bin", &next},
-                                                                   {"old.mce", &*old_envelope},
-                                                                   {"new.mce", &fresh_envelope},
-                                                                   {"next.mce", &*next_envelope},
-                                                                   {"wrong.mce", &wrong_envelope}}};
-    for (const auto& [name, bytes] : all)
-        if (auto written = write_file(folder / name, *bytes); !written) return written.error();
+    auto all = rotated(*what.entry, what.payload_index, next, files.hardware, keys);
+    if (!all) return all.error();
+    all->insert(all->end(), {{"loader", loader},
+                             {"old.bin", what.base},
+                             {"new.bin", what.image},
+                             {"next.bin", next},
+                             {"old.mce", *old_envelope},
+                             {"new.mce", fresh_envelope},
+                             {"next.mce", *next_envelope},
+                             {"wrong.mce", wrong_envelope}});
+    for (const auto& [name, bytes] : *all)
+        if (auto written = write_file(folder / name, bytes); !written) return written.error();
     return files;
 }
 

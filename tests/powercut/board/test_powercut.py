@@ -47,6 +47,19 @@ class PowerCut(ProveCase):
         self.assertEqual(runs["rollback-damaged"][1], runs["rollback-damaged"][2])
         self.assertEqual(runs["revert-damaged"][0], 0)
 
+    def test_key_rotations_and_interrupted_transfers_survive_cuts(self):
+        old = self.write("old.bin", image(64, 11))
+        package = self.package(self.write("new.bin", image(9000, 12)))  # several units of the download
+        result = self.prove(package, old, "--cuts", "120", "--scenario", "staging")
+        self.assert_proven(result, 120)
+        package = self.package(self.write("new.bin", image(48, 12)))
+        whole, rotated = self.prove(package, old, "--cuts", "150", "--scenario", "install", "--scenario",
+                                    "rotation")["scenarios"]
+        for result in (whole, rotated):
+            self.assertEqual((result["bricked"], result["failed"], set(result["ends"])), (0, [], {"0x0000 new"}))
+        # The rotations themselves were cut, too.
+        self.assertGreater(rotated["operations"], whole["operations"])
+
     def test_two_cuts_in_one_run_are_survived(self):
         old = self.write("old.bin", image(1500, 5))
         package = self.package(self.write("new.bin", image(1200, 6)))
