@@ -240,7 +240,8 @@ class ScenarioProof {
              kNext,
              {},
              {}},
-            kind.loaders_own};
+            kind.loaders_own,
+            kind.part_sent};
         double told = 0;
         Sweep sweep(device, scenario,
                     {options_.cuts, options_.depth, options_.seed, options_.memory, options_.jobs, only},

@@ -134,7 +134,8 @@ bool Sweep::count_operations() {
         ProveJob undisturbed = scenario_.job;
         undisturbed.outcome_after_cuts.reset();
         const JobResult result = device_.perform(undisturbed);
-        const std::uint64_t operations = device_.board().operations() - begin_;
+        const std::uint64_t operations =
+            scenario_.transfer_only ? transfer_operations_ : device_.board().operations() - begin_;
         std::string trouble = result.trouble;
         note_phase();
         const auto record = device_.journal();
@@ -278,6 +279,9 @@ void Sweep::remember(std::uint8_t first_image) {
 Fate Sweep::at_operation(const MemoryOperation& operation) {
     if (counting_) {
         note_phase();
+        const auto record = device_.journal();
+        if (!record || record->token != scenario_.job.link.token)
+            transfer_operations_ = operation.number - begin_ + 1;
         return Fate::runs;
     }
     const std::uint64_t number = operation.number - begin_;

@@ -38,6 +38,8 @@ struct Scenario {
     /// A job that does not end well even without a cut is a broken promise of the loader: nothing of it is
     /// the user's. Otherwise it is an error of the sweep.
     bool loaders_own{false};
+    /// Only operations before the job is accepted are cut: the transfer.
+    bool transfer_only{false};
 };
 
 struct SweepSettings {
@@ -102,6 +104,7 @@ class Sweep {
     bool counting_{false};
     std::string phases_;  ///< while counting: separated by commas
     std::string last_phase_;
+    std::uint64_t transfer_operations_{0};  ///< while counting
     bool child_{false};
     std::vector<CutPoint> cuts_;    ///< suffered by this process
     std::optional<CutPoint> next_;  ///< the next one, once this process is a child
