@@ -276,24 +276,27 @@ class ScenarioProof {
     std::optional<DeviceMemories> with_old_;
 };
 
+template <class Wanted>
+std::vector<std::string> names_of(Wanted wanted) {
+    std::vector<std::string> out;
+    out.reserve(kScenarios.size());
+    for (const ScenarioKind& kind : kScenarios)
+        if (wanted(kind)) out.emplace_back(kind.name);
+    return out;
+}
+
 }  // namespace
 
 const std::vector<std::string>& scenario_names() {
-    static const std::vector<std::string> names = [] {
-        std::vector<std::string> out;
-        for (const ScenarioKind& kind : kScenarios)
-            out.emplace_back(kind.name);
-        return out;
-    }();
+    static const std::vector<std::string> names = names_of([](const ScenarioKind&) { return true; });
     return names;
 }
 
 int prove(const ProveOptions& options) {
     std::vector<CutPoint> only;
-    std::vector<std::string> scenarios = options.scenarios;
-    if (scenarios.empty())
-        for (const ScenarioKind& kind : kScenarios)
-            if (!kind.loaders_own) scenarios.emplace_back(kind.name);
+    std::vector<std::string> scenarios =
+        options.scenarios.empty() ? names_of([](const ScenarioKind& kind) { return !kind.loaders_own; })
+                                  : options.scenarios;
     if (!options.only.empty()) {
         std::string scenario;
         Outcome<std::vector<CutPoint>> cuts = parse_cut_id(options.only, scenario);
