@@ -85,7 +85,8 @@ TEST_CASE("the bash completion of mcuota-board completes commands, options and v
         {"mcuota-board run --speed m", "max"},
         {"mcuota-board run --part 2", "2MB"},
         {"mcuota-board prove --exec", "--executes"},
-        {"mcuota-board prove --scenario rev", "revert"},
+        {"mcuota-board prove --scenario rev", "revert revert-damaged"},
+        {"mcuota-board prove --scenario wr", "wrong-image"},
     };
     for (const Row& row : rows) {
         INFO(row.words);
