@@ -23,9 +23,13 @@ std::string end_of(TestDevice& device, const Case& subject, const test::JobEnd& 
     std::array<char, 8> status{};
     static_cast<void>(
         std::snprintf(status.data(), status.size(), "0x%04X", static_cast<unsigned>(end.status)));
+    // An image that is too large for the region is not there, and must not be looked for beyond its end.
+    const auto holds = [&](const test::Bytes& image) {
+        return image.size() <= device.flash.size_bytes(device::Region::running) && device.holds(image);
+    };
     const char* const runs = device.journal().phase != device::Phase::idle ? " none"
-                             : device.holds(subject.new_image)             ? " new"
-                             : device.holds(subject.old_image)             ? " old"
+                             : holds(subject.new_image)                    ? " new"
+                             : holds(subject.old_image)                    ? " old"
                                                                            : " none";
     return status.data() + std::string{runs};
 }
