@@ -82,7 +82,7 @@ class LinkClient {
     std::uint32_t nonce_{0};
     std::uint16_t window_{0}, chunk_bytes_{0};
     std::uint32_t next_chunk_{0}, sent_until_{0}, limit_{0};
-    std::uint32_t rotations_sent_{0};  ///< in this session
+    std::uint32_t rotations_sent_{0};  ///< since the last HELLO
     std::uint8_t asked_{0};
     Bytes asked_body_;
     Time asked_at_{0};
