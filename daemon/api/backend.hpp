@@ -71,7 +71,8 @@ class Backend {
     /// Starts a finished, unsuccessful job over, or ends the wait of an unfinished one. `full`: no deltas.
     virtual boost::asio::awaitable<Result<JobView>> retry(std::int64_t id, bool full, Caller caller) = 0;
     /// Makes a job that brings the device back to its backup image, after asking it for that image. not_found
-    /// for an unknown name and for a device without a backup; the device's own error when it does not answer.
+    /// for an unknown name and for a device without a backup; nothing_to_do when that runs; the device's own
+    /// error when it does not answer.
     virtual boost::asio::awaitable<Result<JobView>> rollback(std::string device, Caller caller) = 0;
     /// Asks the device who it is now, and waits for the answer. Its view also when it did not answer (`error`
     /// set); not_found for an unknown name.

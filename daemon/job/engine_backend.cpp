@@ -254,6 +254,11 @@ asio::awaitable<Result<api::JobView>> Engine::rollback(std::string device, api::
                         "watch it: mcuota job watch " + std::to_string(worker.job()->id)};
     Result<db::ImageRecord> image = worker.backup();
     if (!image) co_return std::move(image).error();
+    const db::ImageRecord& running = worker.device().running;
+    if (running.state == 1 && running.sha256 == image->sha256)
+        co_return Error{ErrorCode::nothing_to_do,
+                        device + " runs its backup image " + image->version + " already",
+                        "install the version wanted: mcuota install FILE --device " + device};
     db::JobRecord job;
     job.device = device;
     job.hardware = worker.config().hardware;

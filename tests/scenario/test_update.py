@@ -98,6 +98,7 @@ class Updates(PlantCase):
         self.assertEqual(self.running("pump-2")["version"], backup)
         self.assertEqual(self.newest("pump-2")["payload"]["kind"], "backup")
         self.plant.cloud.wait_version(self.plant.device("pump-2"), backup)
+        self.assertEqual(self.plant.daemon.cli("rollback", "pump-2").returncode, 6)
         self.assertEqual(self.plant.daemon.cli("rollback", "nobody").returncode, 3)
 
     def test_8_sigterm_ends_the_daemon_at_once_and_reading_commands_still_answer(self):

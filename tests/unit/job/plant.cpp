@@ -79,8 +79,8 @@ class FakePort final : public DevicePort {
             device_.outcomes[token] = device_.backup_breaks ? Status::backup_damaged : Status::rolled_back;
             ++device_.rollbacks;
             if (!device_.backup_breaks) {
-                std::swap(device_.version, device_.backup_version);
-                std::swap(device_.running, device_.backup);
+                device_.version = device_.backup_version;  // and it stays the backup
+                device_.running = device_.backup;
             }
         }
         co_return co_await report(token, progress);
