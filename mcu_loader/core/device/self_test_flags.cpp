@@ -8,8 +8,9 @@
 namespace mcuota::device {
 namespace {
 
-/// Records appended between two mounts: no divisor of the slots of a sector.
-constexpr std::uint32_t kAppends = 13;
+/// Records appended between two mounts. With the slot that each mount gives up these are 16; a sector has an
+/// odd number of slots for records, so mounts come at every place of it.
+constexpr std::uint32_t kAppends = 15;
 /// How often the journal must have room for all records of a sector anew.
 constexpr std::uint32_t kRollOvers = 3;
 
