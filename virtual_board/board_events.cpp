@@ -400,10 +400,8 @@ void Board::run(Time limit) {
             // Something happens. The program looks at the register again only when that changed it (or when
             // an interrupt is taken).
             work_off_events();
-            if (dying() || status_changed())
-                waiting_ = false;
-            else if (!nvic_->anything_pending())
-                run_spi(limit);
+            if (!dying() && !status_changed() && !nvic_->anything_pending()) run_spi(limit);
+            if (dying() || status_changed()) waiting_ = false;
             continue;
         }
         if (nor_wait_) {

@@ -198,6 +198,33 @@ TEST_CASE("asking the busy NOR again and again is skipped, not executed, and end
     CHECK(run(3 * kMillisecond) == std::pair{polls, ticks});
 }
 
+TEST_CASE("a wait for bytes that cross the SPI by DMA ends with the last of them, not at the next tick",
+          "[board][cpu][nor][dma]") {
+    const auto run = [](Time slice) {
+        constexpr std::uint32_t kStream3 = 0x4002'6400 + 0x10 + 0x18 * 3, kStream4 = kStream3 + 0x18;
+        constexpr std::uint32_t kBytes = 512;
+        TestBoard bench;
+        Thumb program = with_spi();
+        program.poke(kScratch + 4, 0).poke(0xE000'EDFC, 1u << 24).poke(0xE000'1000, 1);
+        program.poke(0xE000'E014, 16'000 - 1).poke(0xE000'E018, 0).poke(0xE000'E010, 5);  // 1 ms at 16 MHz
+        program.poke(kStream3 + 8, kSpi5 + 0xC).poke(kStream3 + 0xC, 0x2000'3000).poke(kStream3 + 4, kBytes);
+        program.poke(kStream4 + 8, kSpi5 + 0xC).poke(kStream4 + 0xC, 0x2000'4000).poke(kStream4 + 4, kBytes);
+        program.poke(kStream3, 2u << 25 | 1u << 10 | 1).poke(kStream4, 2u << 25 | 1u << 10 | 1u << 6 | 1);
+        program.mov(4, 0xE000'1004).mov(3, kScratch).ldr(1, 4);
+        program.poke(kSpi5 + 4, 3).wait_set(0x4002'6400, 1u << 27);
+        program.ldr(2, 4).str(1, 3, 8).str(2, 3, 12).poke(kScratch + 4, 1).stop();
+        bench.start(program);
+        const Time begin = bench.board->now();
+        while (bench.result(1) != 1 && bench.board->now() - begin < kSecond)
+            bench.board->run(bench.board->now() + slice);
+        return bench.result(3) - bench.result(2);
+    };
+    const std::uint32_t cycles = run(10 * kMillisecond);
+    CHECK(cycles >= 512 * 16);  // a byte takes 1 us at 8 MHz
+    CHECK(cycles <= 512 * 16 + 100);
+    CHECK(run(10 * kMicrosecond) == cycles);
+}
+
 TEST_CASE("an MCU reset does not stop the NOR's erase, a power cut tears it", "[board][cpu][nor]") {
     const bool cut = GENERATE(false, true);
     TestBoard bench;
