@@ -31,11 +31,13 @@ void Installer::tell(link::Step step, std::uint32_t done, std::uint32_t total) n
 
 void Installer::plan_units(std::uint32_t image_bytes) noexcept {
     unit_count_ = 0;
-    // A unit that was in flight is written again whatever it reads now: its cells may be marginal.
+    // A unit that was in flight is written again whatever it reads now: its cells may be marginal, so they
+    // are not even looked at.
     std::uint32_t clean = has_defect(Defect::dirty_bits_forgotten) ? ~0U : ~journal_.state().dirty_units;
     for (std::uint32_t offset = 0; offset < image_bytes && unit_count_ < kRunningUnitsMax;) {
         const std::uint32_t bytes = parts_.storage.erase_unit_bytes(Region::running, offset);
-        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), (clean & 1U) != 0, true};
+        const bool steady = (clean & 1U) != 0;
+        units_[unit_count_++] = Unit{offset, std::min(bytes, image_bytes - offset), steady, steady};
         clean >>= 1U;
         offset += bytes;
     }

@@ -68,8 +68,7 @@ class Installer {
         std::uint32_t offset;
         std::uint32_t image_bytes;  ///< bytes of the image in it
         bool steady;                ///< was not in flight
-        bool same;                  ///< holds them already; found by the rehearsal
-        [[nodiscard]] bool unchanged() const noexcept { return steady && same; }
+        bool same;                  ///< is steady and holds them already; found by the rehearsal
     };
 
     [[nodiscard]] std::span<Unit> units() noexcept { return std::span{units_}.first(unit_count_); }

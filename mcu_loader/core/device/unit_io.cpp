@@ -45,15 +45,26 @@ Status Installer::UnitWriter::begin_unit(Unit& unit) noexcept {
     }
     Storage& storage = installer_.parts_.storage;
     installer_.parts_.board.feed_watchdog();
-    const Status status =
+    kept_for_ =
         storage.erase(Region::running, unit.offset, storage.erase_unit_bytes(Region::running, unit.offset));
-    if (status != Status::ok && unit.same) {
-        // A sector that does not erase any more keeps what it held: the old application, when it is put back.
-        // Nothing better can be had of it, and the hash over everything decides.
-        unit.steady = true;
-        return Status::ok;
+    // A sector that does not erase any more may hold what it should: the old application, when it is put
+    // back. Nothing better can be had of it, and the hash over everything decides. The rehearsal has compared
+    // those that were not in flight.
+    return unit.steady ? kept_for_ : Status::ok;
+}
+
+bool Installer::UnitWriter::holds(std::uint32_t offset, std::span<const std::uint8_t> bytes) noexcept {
+    std::array<std::uint8_t, 64> present;
+    while (!bytes.empty()) {
+        const auto there = std::span{present}.first(std::min(bytes.size(), present.size()));
+        if (installer_.parts_.storage.read(Region::running, offset, there) != Status::ok ||
+            std::memcmp(there.data(), bytes.data(), there.size()) != 0) {
+            return false;
+        }
+        offset += static_cast<std::uint32_t>(there.size());
+        bytes = bytes.subspan(there.size());
     }
-    return status;
+    return true;
 }
 
 Status Installer::UnitWriter::flush() noexcept {
@@ -61,13 +72,18 @@ Status Installer::UnitWriter::flush() noexcept {
         return Status::ok;
     }
     Storage& storage = installer_.parts_.storage;
-    const std::uint32_t granule = storage.program_unit_bytes(Region::running);
-    const std::uint32_t padded = (fill_ + granule - 1) / granule * granule;
-    std::fill(buffer_.begin() + fill_, buffer_.begin() + padded, std::uint8_t{0xFF});
     const std::uint32_t begin = position_ - fill_;
+    const auto bytes = std::span{buffer_}.first(fill_);
     fill_ = 0;
     installer_.parts_.board.feed_watchdog();
-    return storage.program(Region::running, begin, std::span{buffer_}.first(padded));
+    if (kept_for_ != Status::ok) {
+        return holds(begin, bytes) ? Status::ok : kept_for_;
+    }
+    const std::size_t granule = storage.program_unit_bytes(Region::running);
+    const std::size_t padded = (bytes.size() + granule - 1) / granule * granule;
+    const auto whole = std::span{buffer_}.first(padded);
+    std::fill(whole.begin() + static_cast<std::ptrdiff_t>(bytes.size()), whole.end(), std::uint8_t{0xFF});
+    return storage.program(Region::running, begin, whole);
 }
 
 Status Installer::UnitWriter::write(std::span<const std::uint8_t> bytes) noexcept {
@@ -76,14 +92,14 @@ Status Installer::UnitWriter::write(std::span<const std::uint8_t> bytes) noexcep
             return Status::payload_malformed;
         }
         Unit& unit = installer_.units_[unit_];
-        if (position_ == unit.offset && !unit.unchanged()) {
+        if (position_ == unit.offset && !unit.same) {
             if (const Status status = begin_unit(unit); status != Status::ok) {
                 return status;
             }
         }
         const std::uint32_t unit_left = unit.offset + unit.image_bytes - position_;
         std::size_t count = std::min<std::size_t>(bytes.size(), unit_left);
-        if (!unit.unchanged()) {
+        if (!unit.same) {
             count = std::min<std::size_t>(count, buffer_.size() - fill_);
             std::copy_n(bytes.begin(), count, buffer_.begin() + fill_);
             fill_ += static_cast<std::uint32_t>(count);

@@ -12,7 +12,8 @@
 
 namespace mcuota::device {
 
-/// Hashes what comes and finds the units that differ from it. Writes nothing.
+/// Hashes what comes and finds the units that differ from it. Writes nothing, and reads no unit that was in
+/// flight: what a start does until it erases them must not hang on their cells.
 class Installer::Rehearsal final : public ByteSink {
   public:
     Rehearsal(Installer& installer, link::Step step, std::uint32_t total) noexcept
@@ -40,6 +41,8 @@ class Installer::UnitWriter final : public ByteSink {
   private:
     [[nodiscard]] Status begin_unit(Unit& unit) noexcept;
     [[nodiscard]] Status flush() noexcept;
+    /// Whether these bytes stand there.
+    [[nodiscard]] bool holds(std::uint32_t offset, std::span<const std::uint8_t> bytes) noexcept;
 
     Installer& installer_;
     link::Step step_;
@@ -47,6 +50,9 @@ class Installer::UnitWriter final : public ByteSink {
     std::size_t unit_{0};
     std::uint32_t final_units_{0};  ///< bit n: unit n was finished by this writer
     std::uint32_t fill_{0};
+    /// Why the present unit would not erase: it is compared with what comes instead of written. ok: it is
+    /// blank.
+    Status kept_for_{Status::ok};
     alignas(16) std::array<std::uint8_t, 512> buffer_{};
 };
 
