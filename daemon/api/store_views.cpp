@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mcu_flasher/base/status_text.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::api {
 namespace {
@@ -40,13 +41,13 @@ std::string step_of(const db::JobRecord& job) {
 }
 
 std::string image_state_of(std::uint8_t state, bool backup) {
-    if (backup) return state == 2 ? "damaged" : "valid";
+    if (backup) return state == flasher::kBackupDamaged ? "damaged" : "valid";
     switch (state) {
-        case 1:
+        case flasher::kImageConfirmed:
             return "confirmed";
-        case 2:
+        case flasher::kImageOnTrial:
             return "trial";
-        case 3:
+        case flasher::kImageDamaged:
             return "damaged";
         default:
             return "unknown";
@@ -54,7 +55,7 @@ std::string image_state_of(std::uint8_t state, bool backup) {
 }
 
 std::optional<ImageView> image_of(const db::ImageRecord& image, bool backup) {
-    if (image.state == 0) return std::nullopt;
+    if (image.state == flasher::kNoImage) return std::nullopt;
     ImageView out{image.version, image_state_of(image.state, backup), image.sha256, image.bytes,
                   std::nullopt};
     if (!backup) out.security_counter = image.security_counter;

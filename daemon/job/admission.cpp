@@ -2,6 +2,7 @@
 #include "daemon/job/admission.hpp"
 
 #include "daemon/job/job_fsm.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::job {
 
@@ -56,8 +57,8 @@ Admission admit(const db::JobRecord& wanted, std::span<const db::JobRecord> unfi
     const bool same_again = admission.superseded.empty() && last && same_content(*last, wanted);
     if (same_again && last->state == db::JobState::failed && past.report_pending)
         return {Admission::Kind::ignore, last->id, {}};
-    const bool runs = same_again && device.running.state == 1 && !last->image_sha256.empty() &&
-                      device.running.sha256 == last->image_sha256;
+    const bool runs = same_again && device.running.state == flasher::kImageConfirmed &&
+                      !last->image_sha256.empty() && device.running.sha256 == last->image_sha256;
     if (runs && last->state == db::JobState::succeeded) return {Admission::Kind::tell_again, last->id, {}};
 
     Admission refused{Admission::Kind::refuse, 0, {}};

@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "daemon/job/device_worker.hpp"
+#include "daemon/job/link_use.hpp"
 #include "daemon/job/on_pool.hpp"
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/link/device_error.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::job {
 namespace asio = boost::asio;
@@ -19,15 +21,9 @@ namespace {
 constexpr unsigned kDownloadShare = 25, kSendFrom = 30, kSendShare = 45, kInstallFrom = 75, kStepShare = 4,
                    kTrial = 97;
 constexpr std::int64_t kLinkWait_ms = 30'000;
-// States of images as devices tell them (docs/link-protocol.md §4, tags 6 and 8).
-constexpr std::uint8_t kImageConfirmed = 1, kBackupValid = 1, kBackupDamaged = 2;
 
 unsigned share(unsigned whole, std::uint64_t part, std::uint64_t total) {
     return total == 0 ? 0 : static_cast<unsigned>(whole * std::min(part, total) / total);
-}
-
-Event failed(Error error) {
-    return {.kind = EventKind::step_failed, .error = std::move(error)};
 }
 
 bool is_already_running(const Error& error) {
@@ -54,6 +50,20 @@ std::string_view word(link::Step step) {
     return "install";
 }
 
+// How it is with what runs after a job that came to nothing; empty when nothing does.
+std::string_view word_of_running(std::uint8_t image_state) {
+    switch (image_state) {
+        case flasher::kImageConfirmed:
+            return "runs again";
+        case flasher::kImageOnTrial:
+            return "is on trial";
+        case flasher::kImageDamaged:
+            return "is damaged";
+        default:
+            return {};
+    }
+}
+
 // The cheapest payload whose bit is not set.
 const package::Candidate* first_unrefused(const package::Candidates& candidates, std::uint32_t refused) {
     for (const package::Candidate& candidate : candidates.fitting)
@@ -70,26 +80,6 @@ std::string choice_words(const package::Candidates& candidates, const package::C
             words += "; not " + package::to_string(other) + ": " + other.obstacle;
     return words;
 }
-
-// Holds the wire for one operation after another; the destructor lets the next one in.
-class LinkUse {
-  public:
-    LinkUse(bool& busy, Signal& freed) : busy_(busy), freed_(freed) {
-        busy_ = true;
-        freed_.lower();
-    }
-    LinkUse(const LinkUse&) = delete;
-    LinkUse& operator=(const LinkUse&) = delete;
-    // What Asio declares as throwing, cancelling a steady timer, has no way to fail.
-    ~LinkUse() {  // NOLINT(bugprone-exception-escape)
-        busy_ = false;
-        freed_.raise();
-    }
-
-  private:
-    bool& busy_;
-    Signal& freed_;
-};
 
 }  // namespace
 
@@ -110,12 +100,12 @@ DeviceWorker::EventOf DeviceWorker::download() {
                  now.bytes_total, now.bytes_per_second);
     };
     Result<download::Done> done = co_await tools_.fetcher.fetch(std::move(request), progress);
-    if (!done) co_return failed(std::move(done).error());
+    if (!done) co_return step_failed(std::move(done).error());
     const std::string sha256 = done->sha256_hex;
     const db::TimeMs now_ms = host_.now_ms();
     Result<void> adopted =
         co_await on_pool(tools_.pool, [&] { return tools_.cache.adopt(partial, sha256, now_ms); });
-    if (!adopted) co_return failed(std::move(adopted).error());
+    if (!adopted) co_return step_failed(std::move(adopted).error());
     Result<void> dropped = tools_.store.drop_download(job_->id);
     if (!dropped) tools_.log.warning("job " + std::to_string(job_->id) + ": " + dropped.error().line());
     co_return Event{.kind = EventKind::downloaded, .package_sha256 = sha256};
@@ -156,13 +146,13 @@ std::uint64_t DeviceWorker::fresh_token() {
 DeviceWorker::EventOf DeviceWorker::verify() {
     show("verify", 1 + kDownloadShare);
     std::optional<Error> error = co_await open_package();
-    if (error) co_return failed(std::move(*error));
+    if (error) co_return step_failed(std::move(*error));
     co_return Event{
         .kind = EventKind::verified, .image_sha256 = package_->image_sha256, .version = package_->version};
 }
 
-// Who the device is, once nothing speaks against sending it the package.
-asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
+// Who the device is, if it is the one that is configured.
+asio::awaitable<Result<link::Identity>> DeviceWorker::ask_configured() {
     Result<link::Identity> identity = co_await port_->identify();
     if (!identity) {
         remember_failure(identity.error());
@@ -170,6 +160,13 @@ asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
     }
     remember_identity(*identity);
     if (std::optional<Error> stranger = check_identity(*identity)) co_return std::move(*stranger);
+    co_return identity;
+}
+
+// Who the device is, once nothing speaks against sending it the package.
+asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
+    Result<link::Identity> identity = co_await ask_configured();
+    if (!identity) co_return identity;
     const package::Entry* const entry = package_->package.find(config_.hardware);
     if (entry == nullptr) co_return identity;  // the choice of a payload says it in its own words
     if (std::optional<Error> unmet = host_.unmet(entry->manifest)) co_return std::move(*unmet);
@@ -186,65 +183,24 @@ asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
     co_return identity;
 }
 
-Result<db::ImageRecord> DeviceWorker::backup() const {
-    if (device_.error) return *device_.error;
-    const std::string next = "install the version wanted: mcuota install FILE --device " + config_.name;
-    if (device_.backup.state == kBackupDamaged)
-        return Error{ErrorCode::device_storage_failed,
-                     "the backup image " + device_.backup.version + " of " + config_.name + " is damaged",
-                     next};
-    if (device_.backup.state != kBackupValid)
-        return Error{ErrorCode::not_found, config_.name + " holds no backup image to go back to", next};
-    return device_.backup;
-}
-
-// The image a rollback needs is on the device: what is to be prepared is only to be sure of that.
-DeviceWorker::EventOf DeviceWorker::prepare_rollback() {
-    while (link_busy_)
-        co_await link_free_.wait_for(kLinkWait_ms);
-    const LinkUse use(link_busy_, link_free_);
-    show("connect", kSendFrom);
-    const Result<link::Identity> identity = co_await port_->identify();
-    if (!identity) {
-        remember_failure(identity.error());
-        co_return failed(identity.error());
-    }
-    remember_identity(*identity);
-    if (std::optional<Error> stranger = check_identity(*identity)) co_return failed(std::move(*stranger));
-    if (to_hex(identity->running.sha256) == job_->image_sha256 && identity->running.state == kImageConfirmed)
-        co_return reported(*identity, Status::ok);
-    const Result<db::ImageRecord> image = backup();
-    if (!image) co_return failed(image.error());
-    if (image->sha256 != job_->image_sha256) {
-        Error other{ErrorCode::wrong_state,
-                    "the backup of " + config_.name + " is now " + image->version +
-                        ", not the image this job was asked to go back to",
-                    "look at it, then ask again: mcuota device show " + config_.name};
-        co_return failed(std::move(other));
-    }
-    co_return Event{.kind = EventKind::sent,
-                    .from_version = std::string(identity->running.version.view()),
-                    .payload_kind = "backup",
-                    .payload_bytes = image->bytes,
-                    .token = fresh_token()};
-}
-
 DeviceWorker::EventOf DeviceWorker::send() {
-    if (job_->goal == db::JobGoal::rollback) co_return co_await prepare_rollback();
-    std::optional<Error> unusable = co_await open_package();
-    if (unusable) co_return failed(std::move(*unusable));
+    const bool going_back = job_->goal == db::JobGoal::rollback;
+    std::optional<Error> unusable;
+    if (!going_back) unusable = co_await open_package();
+    if (unusable) co_return step_failed(std::move(*unusable));
     while (link_busy_)
         co_await link_free_.wait_for(kLinkWait_ms);
     const LinkUse use(link_busy_, link_free_);
     show("connect", kSendFrom);
+    if (going_back) co_return co_await prepare_rollback();
     const Result<link::Identity> identity = co_await ask_ready();
-    if (!identity) co_return failed(identity.error());
+    if (!identity) co_return step_failed(identity.error());
     const std::shared_ptr<const OpenedPackage> opened = package_;  // what the candidates point into
     const Result<package::Candidates> candidates =
         package::candidates_for(opened->package, *identity, job_->full_only);
     if (!candidates && candidates.error().code == ErrorCode::nothing_to_do)
         co_return reported(*identity, Status::ok);
-    if (!candidates) co_return failed(candidates.error());
+    if (!candidates) co_return step_failed(candidates.error());
     const package::Candidate* const unrefused = first_unrefused(*candidates, job_->payloads_refused);
     // All refused, and yet to be tried again: then the last refusal was one that may pass.
     const package::Candidate& chosen = unrefused != nullptr ? *unrefused : candidates->fitting.back();
@@ -271,7 +227,7 @@ DeviceWorker::EventOf DeviceWorker::send() {
 // refused.
 Event DeviceWorker::refused(Error error, const package::Candidates& candidates,
                             std::int32_t payload_index) const {
-    Event event = failed(std::move(error));
+    Event event = step_failed(std::move(error));
     if (!package::refuses_payload(static_cast<Status>(event.error->device_status)) || payload_index < 0)
         return event;
     const std::uint32_t gone = job_->payloads_refused | 1U << payload_index;
@@ -321,35 +277,34 @@ DeviceWorker::EventOf DeviceWorker::install(bool only_follow) {
     if (report) {
         remember_identity(report->identity);
         if (std::optional<Error> stranger = check_identity(report->identity))
-            co_return failed(std::move(*stranger));
+            co_return step_failed(std::move(*stranger));
         Event ended = reported(report->identity, report->status);
         co_return co_await concluded(report->identity, std::move(ended));
     }
     const bool payload_refused = package::refuses_payload(static_cast<Status>(report.error().device_status));
     if (!is_already_running(report.error()) && !payload_refused) {
         remember_failure(report.error());
-        co_return failed(std::move(report).error());
+        co_return step_failed(std::move(report).error());
     }
     Result<link::Identity> identity = co_await port_->identify();
-    if (!identity) co_return failed(std::move(identity).error());
+    if (!identity) co_return step_failed(std::move(identity).error());
     remember_identity(*identity);
     if (!payload_refused) co_return reported(*identity, Status::ok);
-    Event answered = failed(std::move(report).error());
+    Event answered = step_failed(std::move(report).error());
     co_return co_await concluded(*identity, std::move(answered));
 }
 
 Event DeviceWorker::reported(const link::Identity& identity, Status status) const {
     Event event{.kind = EventKind::reported};
-    event.report = {status, identity.running.state == 1, to_hex(identity.running.sha256),
-                    std::string(identity.running.version.view())};
+    event.report = {status, identity.running.state == flasher::kImageConfirmed,
+                    to_hex(identity.running.sha256), std::string(identity.running.version.view())};
     if (status == Status::ok) return event;
     const std::string doing = job_->goal == db::JobGoal::rollback ? "going back to " : "installing ";
     Error error = flasher::error_from_status(status, doing + job_->to_version + " on " + config_.name);
     error.device_status = static_cast<std::uint16_t>(status);
-    const char* states[] = {"no application runs", "runs again", "is on trial", "is damaged"};
-    const std::uint8_t state = identity.running.state;
-    error.what += state == 0 || state > 3 ? std::string("; ") + states[0]
-                                          : "; " + event.report.running_version + " " + states[state];
+    const std::string_view state = word_of_running(identity.running.state);
+    error.what += "; " + (state.empty() ? "no application runs"
+                                        : event.report.running_version + " " + std::string(state));
     event.error = std::move(error);
     return event;
 }
@@ -378,10 +333,13 @@ void DeviceWorker::on_wire(const flasher::Progress& now) {
         static_cast<void>(apply({.kind = EventKind::trial_began}).ok());
     if (step == link::Step::restore && job_->state != JobState::reverting)
         static_cast<void>(apply({.kind = EventKind::restore_began}).ok());
-    const auto number = static_cast<unsigned>(step);
-    const unsigned percent = step >= link::Step::trial ? kTrial
-                                                       : kInstallFrom + (number - 1) * kStepShare +
-                                                             share(kStepShare, now.bytes, now.bytes_total);
+    // Putting the backup back is to a rollback what writing is to an installation.
+    const bool writes_back = step == link::Step::restore && job_->goal == db::JobGoal::rollback;
+    const link::Step place = writes_back ? link::Step::apply : step;
+    const auto number = static_cast<unsigned>(place);
+    const unsigned percent = place >= link::Step::trial ? kTrial
+                                                        : kInstallFrom + (number - 1) * kStepShare +
+                                                              share(kStepShare, now.bytes, now.bytes_total);
     show(std::string(word(step)), percent);
 }
 
@@ -417,7 +375,7 @@ void DeviceWorker::remember_identity(const link::Identity& identity) {
         return db::ImageRecord{info.state, std::string(info.version.view()), to_hex(info.sha256),
                                info.size_bytes, info.security_counter};
     };
-    if (identity.backup.state == kBackupDamaged && device_.backup.state != kBackupDamaged)
+    if (identity.backup.state == flasher::kBackupDamaged && device_.backup.state != flasher::kBackupDamaged)
         tools_.log.warning("device " + config_.name + ": its backup image " +
                            std::string(identity.backup.version.view()) +
                            " is damaged: if the running image fails there is nothing to go back to; "
@@ -454,7 +412,8 @@ void DeviceWorker::remember_failure(const Error& error) {
 void DeviceWorker::save_device() {
     Result<std::optional<db::DeviceRecord>> stored = tools_.store.device(config_.name);
     std::vector<db::OutboxRecord> messages;
-    const bool confirmed = device_.reachable.value_or(false) && device_.running.state == 1 && !device_.error;
+    const bool confirmed = device_.reachable.value_or(false) &&
+                           device_.running.state == flasher::kImageConfirmed && !device_.error;
     const bool news = stored && *stored && (**stored).running.version != device_.running.version;
     if (confirmed && news && !config_.cloud.empty())
         messages = host_.encode(

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mcu_flasher/base/hex.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::job {
 namespace asio = boost::asio;
@@ -207,6 +208,10 @@ Result<Act> DeviceWorker::commit(const db::JobRecord& before, Decision decision,
     const bool active = job_ && job_->id == before.id;
     if (active && decision.after.state != JobState::queued)
         decision.after.percent = std::max(decision.after.percent, progress_.percent);
+    const db::TimeMs now_ms = host_.now_ms();
+    decision.after.updated_at_ms = now_ms;
+    if (db::is_finished(decision.after.state) && !decision.after.finished_at_ms)
+        decision.after.finished_at_ms = now_ms;
     db::JobChange change;
     change.after = decision.after;
     change.from = before.state;
@@ -215,7 +220,7 @@ Result<Act> DeviceWorker::commit(const db::JobRecord& before, Decision decision,
     change.audit = audit;
     if (change.audit) change.audit->job = before.id;
     if (std::exchange(identity_saved_, false)) change.device = device_;
-    Result<void> written = tools_.store.change_job(change, host_.now_ms());
+    Result<void> written = tools_.store.change_job(change, now_ms);
     if (!written) {
         identity_saved_ = change.device.has_value();
         return std::move(written).error();
@@ -243,7 +248,7 @@ std::vector<db::OutboxRecord> DeviceWorker::tell(const db::JobRecord& job, Tell 
     if (what == Tell::failure && job.source_kind == db::SourceKind::cloud)
         add({cloud::Report::Kind::failure, job.device, job.module, job.to_version, 0, job.error},
             job.provider);
-    const bool known = device_.reachable.value_or(false) && device_.running.state == 1;
+    const bool known = device_.reachable.value_or(false) && device_.running.state == flasher::kImageConfirmed;
     if (what == Tell::version && known)
         add({cloud::Report::Kind::version, job.device, config_.module, device_.running.version, 0, {}},
             config_.cloud);
@@ -293,7 +298,8 @@ Result<db::JobRecord> DeviceWorker::post(std::int64_t id, const Event& event,
 void DeviceWorker::show(std::string step, unsigned percent, std::uint64_t bytes, std::uint64_t total,
                         std::uint64_t rate) {
     const bool new_step = step != progress_.step;
-    percent = std::max<unsigned>(std::min(percent, 99U), new_step ? 0U : progress_.percent);
+    // Steps that are done again (another payload, a return) take nothing back of what was shown.
+    percent = std::max<unsigned>({std::min(percent, 99U), progress_.percent, job_->percent});
     progress_.step = std::move(step);
     progress_.percent = static_cast<std::uint8_t>(percent);
     progress_.bytes = bytes;

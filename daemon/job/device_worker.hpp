@@ -64,6 +64,7 @@ class DeviceWorker {
     [[nodiscard]] std::uint64_t fresh_token();
     EventOf install(bool only_follow);
     boost::asio::awaitable<std::optional<Error>> open_package();
+    boost::asio::awaitable<Result<link::Identity>> ask_configured();
     boost::asio::awaitable<Result<link::Identity>> ask_ready();
     boost::asio::awaitable<std::optional<Event>> wait_out(bool ask_url);
 

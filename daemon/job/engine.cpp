@@ -6,6 +6,7 @@
 
 #include "daemon/api/store_views.hpp"
 #include "daemon/job/requirements.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::job {
 
@@ -104,7 +105,7 @@ std::optional<std::string> Engine::version_of(const std::string& device) const {
     const auto worker = workers_.find(device);
     if (worker == workers_.end()) return std::nullopt;
     const db::ImageRecord& running = worker->second->device().running;
-    if (running.state != 1 || running.version.empty()) return std::nullopt;
+    if (running.state != flasher::kImageConfirmed || running.version.empty()) return std::nullopt;
     return running.version;
 }
 
@@ -166,8 +167,8 @@ std::optional<Error> Engine::unmet(const Manifest& manifest) const {
     std::vector<Fellow> fellows;
     for (const auto& [name, worker] : workers_) {
         const db::ImageRecord& running = worker->device().running;
-        fellows.push_back(
-            {name, worker->config().hardware, running.state == 1 ? running.version : std::string()});
+        fellows.push_back({name, worker->config().hardware,
+                           running.state == flasher::kImageConfirmed ? running.version : std::string()});
     }
     return unmet_requirement(manifest, fellows);
 }

@@ -8,6 +8,7 @@
 #include "daemon/job/on_pool.hpp"
 #include "daemon/version.hpp"
 #include "mcu_flasher/base/hex.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::job {
 namespace asio = boost::asio;
@@ -143,7 +144,8 @@ Result<std::vector<api::InstallView>> Engine::install_now(const api::InstallRequ
         view.device = name;
         view.from_version = worker.device().running.version;
         view.to_version = entry->manifest.version.view();
-        view.up_to_date = worker.device().reachable.value_or(false) && worker.device().running.state == 1 &&
+        view.up_to_date = worker.device().reachable.value_or(false) &&
+                          worker.device().running.state == flasher::kImageConfirmed &&
                           worker.device().running.sha256 == hex_of(entry->manifest.image_sha256) &&
                           !worker.job();
         if (!view.up_to_date) {
@@ -255,7 +257,7 @@ asio::awaitable<Result<api::JobView>> Engine::rollback(std::string device, api::
     Result<db::ImageRecord> image = worker.backup();
     if (!image) co_return std::move(image).error();
     const db::ImageRecord& running = worker.device().running;
-    if (running.state == 1 && running.sha256 == image->sha256)
+    if (running.state == flasher::kImageConfirmed && running.sha256 == image->sha256)
         co_return Error{ErrorCode::nothing_to_do,
                         device + " runs its backup image " + image->version + " already",
                         "install the version wanted: mcuota install FILE --device " + device};

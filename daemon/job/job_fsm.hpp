@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "db/records.hpp"
 #include "mcu_loader/core/status.hpp"
@@ -67,6 +68,10 @@ struct Event {
     bool package_gone{false};   ///< retry: its file has left the cache
     std::string who{};          ///< cancel, retry, superseded: for the reason
 };
+/// The step under way ended with this error.
+[[nodiscard]] inline Event step_failed(Error error) {
+    return {.kind = EventKind::step_failed, .error = std::move(error)};
+}
 
 /// What to do after the change is written down.
 enum class Act : std::uint8_t {

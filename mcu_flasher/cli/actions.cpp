@@ -7,6 +7,7 @@
 #include "mcu_flasher/cli/commands.hpp"
 #include "mcu_flasher/cli/output.hpp"
 #include "mcu_flasher/link/device_error.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::flash {
 
@@ -38,8 +39,8 @@ asio::awaitable<Result<void>> go_back(flasher::Flasher& device, const Common& co
                                            [&](const flasher::Progress& progress) { line.show(progress); });
     line.clear();
     if (!report) co_return std::move(report).error();
-    const bool back =
-        report->identity.running.state == 1 && report->identity.running.sha256 == before->backup.sha256;
+    const bool back = report->identity.running.state == flasher::kImageConfirmed &&
+                      report->identity.running.sha256 == before->backup.sha256;
     if (!back) {
         Error error = flasher::error_from_status(report->status, "going back");
         if (report->status == Status::ok || report->status == Status::rolled_back) {

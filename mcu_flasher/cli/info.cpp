@@ -6,6 +6,7 @@
 #include "mcu_flasher/base/status_text.hpp"
 #include "mcu_flasher/cli/commands.hpp"
 #include "mcu_flasher/cli/output.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::flash {
 
@@ -20,10 +21,8 @@ boost::json::object image_json(const link::ImageInfo& image) {
             {"sha256", to_hex(image.sha256)}};
 }
 
-constexpr std::uint8_t kBackupDamaged = 2;  // docs/link-protocol.md §4, tag 8
-
 std::string_view backup_state(std::uint8_t state) {
-    return state == 0 ? "none" : state == kBackupDamaged ? "damaged" : "valid";
+    return state == flasher::kNoImage ? "none" : state == flasher::kBackupDamaged ? "damaged" : "valid";
 }
 
 boost::json::object identity_json(const link::Identity& id, const std::string& where) {
@@ -75,9 +74,9 @@ std::string image_line(const link::ImageInfo& image) {
 }
 
 std::string backup_line(const link::ImageInfo& backup) {
-    if (backup.state == 0) return "none";
+    if (backup.state == flasher::kNoImage) return "none";
     return image_line(backup) +
-           (backup.state == kBackupDamaged
+           (backup.state == flasher::kBackupDamaged
                 ? ", damaged: there is nothing to go back to until a package is installed"
                 : "");
 }
@@ -89,11 +88,11 @@ void print_words(const link::Identity& id, const std::string& where) {
     line("device", std::string(id.hardware.view()) + ", unique id " + to_hex(id.unique_id));
     const bool agent = id.role == link::Role::agent;
     line("answers", std::string(agent ? "the agent in the application" : "the loader") + " on " + where);
-    line("running", id.running.state == 0
+    line("running", id.running.state == flasher::kNoImage
                         ? "no application"
                         : image_line(id.running) + ", " + std::string(image_state(id.running.state)) +
                               ", security counter " + std::to_string(id.running.security_counter));
-    if (id.running.state == 2)
+    if (id.running.state == flasher::kImageOnTrial)
         line("trial",
              "boot " + std::to_string(id.trial_boots_used) + " of " + std::to_string(id.trial_boots_allowed));
     line("backup", backup_line(id.backup));

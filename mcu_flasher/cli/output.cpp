@@ -12,6 +12,7 @@
 
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/base/status_text.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 
 namespace mcuota::flash {
 
@@ -180,13 +181,13 @@ std::string short_hash(const Sha256Digest& digest) {
 
 std::string_view image_state(std::uint8_t state) {
     switch (state) {
-        case 0:
+        case flasher::kNoImage:
             return "none";
-        case 1:
+        case flasher::kImageConfirmed:
             return "confirmed";
-        case 2:
+        case flasher::kImageOnTrial:
             return "on trial";
-        case 3:
+        case flasher::kImageDamaged:
             return "damaged";
         default:
             return "in a state this version does not know";

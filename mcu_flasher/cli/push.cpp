@@ -10,6 +10,7 @@
 #include "mcu_flasher/cli/commands.hpp"
 #include "mcu_flasher/cli/output.hpp"
 #include "mcu_flasher/link/device_error.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 #include "mcu_flasher/package/envelope.hpp"
 
 namespace mcuota::flash {
@@ -17,9 +18,6 @@ namespace mcuota::flash {
 namespace asio = boost::asio;
 
 namespace {
-
-constexpr std::uint8_t kConfirmed = 1;
-constexpr std::uint8_t kBackupValid = 1;
 
 /// What a push has done so far, for the report at its end and for the word after a Ctrl-C.
 struct Course {
@@ -32,12 +30,12 @@ struct Course {
 
 /// Which image runs now, after an installation that did not succeed.
 std::string what_runs_now(const link::Identity& id) {
-    if (id.running.state == kConfirmed && id.role == link::Role::agent)
+    if (id.running.state == flasher::kImageConfirmed && id.role == link::Role::agent)
         return image_name(id.running) + " runs again";
-    if (id.running.state == kConfirmed && id.stay_reason == Status::ok)
+    if (id.running.state == flasher::kImageConfirmed && id.stay_reason == Status::ok)
         return image_name(id.running) + " runs again";
     const std::string backup =
-        id.backup.state != kBackupValid ? " and there is no backup image to go back to" : "";
+        id.backup.state != flasher::kBackupValid ? " and there is no backup image to go back to" : "";
     return "no application runs" + backup + ": the loader waits for a package";
 }
 
@@ -67,7 +65,7 @@ Error failed_install(const Manifest& manifest, const flasher::InstallReport& rep
 
 Result<void> tell_success(const Common& common, const Manifest& manifest, const link::Identity& id,
                           const Course& course, double seconds) {
-    if (id.running.sha256 != manifest.image_sha256 || id.running.state != kConfirmed)
+    if (id.running.sha256 != manifest.image_sha256 || id.running.state != flasher::kImageConfirmed)
         return Error{ErrorCode::install_unproven,
                      "the device says done, but reports " + image_name(id.running) + ", " +
                          std::string(image_state(id.running.state)) + ", instead of " +

@@ -144,19 +144,26 @@ class FakePort final : public DevicePort {
                                                            flasher::ProgressFn progress) {
         const auto outcome = device_.outcomes.find(token);
         if (outcome != device_.outcomes.end()) {
-            flasher::Progress now;
-            now.phase = flasher::Progress::Phase::installing;
-            now.step = link::Step::apply;
-            progress(now);
-            now.phase = flasher::Progress::Phase::trial;
-            now.step = link::Step::trial;
-            progress(now);
-            if (device_.hang_trial) co_await forever();
-            const bool restores = outcome->second != Status::ok && !package::refuses_payload(outcome->second);
-            if (restores) {
-                now.step = link::Step::restore;
+            const bool goes_back =
+                outcome->second == Status::rolled_back || outcome->second == Status::backup_damaged;
+            const auto tell = [&](link::Step step, std::uint64_t percent) {
+                flasher::Progress now;
+                now.phase = step == link::Step::trial ? flasher::Progress::Phase::trial
+                                                      : flasher::Progress::Phase::installing;
+                now.step = step;
+                now.bytes = percent;
+                now.bytes_total = 100;
                 progress(now);
-            }
+            };
+            if (goes_back) tell(link::Step::check, 100);
+            tell(goes_back ? link::Step::restore : link::Step::apply, 0);
+            tell(goes_back ? link::Step::restore : link::Step::apply, 100);
+            if (!goes_back) tell(link::Step::trial, 0);
+            if (device_.hang_trial) co_await forever();
+            const bool restores =
+                outcome->second != Status::ok && !goes_back && !package::refuses_payload(outcome->second);
+            if (restores) tell(link::Step::restore, 0);
+            if (goes_back || restores) tell(link::Step::verify, 0);
         }
         const Status status = outcome == device_.outcomes.end() ? Status::unknown_token : outcome->second;
         co_return flasher::InstallReport{status, identity()};

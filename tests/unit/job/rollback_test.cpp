@@ -42,6 +42,53 @@ TEST_CASE("a rollback brings the backup image back, fetches nothing and tells th
     CHECK(plant.device.rollbacks == 1);
 }
 
+TEST_CASE("what a rollback shows of itself never goes back") {
+    Plant plant;
+    update(plant);
+    std::vector<std::pair<std::string, unsigned>> shown;
+    const std::uint64_t subscription = plant.engine->subscribe([&](const api::Event& event) {
+        const auto* job = std::get_if<api::JobView>(&event);
+        if (job != nullptr && job->id == 2) shown.emplace_back(job->progress.step, job->progress.percent);
+    });
+    REQUIRE(plant.wait_for(plant.engine->rollback("pump-1", kAnna)));
+    REQUIRE(plant.until([&] { return !shown.empty() && shown.back().second == 100; }));
+    plant.engine->unsubscribe(subscription);
+    unsigned before = 0;
+    std::vector<std::string> steps;
+    for (const auto& [step, percent] : shown) {
+        INFO(step << " " << percent);
+        CHECK(percent >= before);
+        before = percent;
+        if (steps.empty() || steps.back() != step) steps.push_back(step);
+        if (step == "restore") CHECK(percent < 95);  // the verification is still to come
+    }
+    CHECK(steps ==
+          std::vector<std::string>{"queue", "send", "connect", "check", "restore", "verify", "done"});
+}
+
+TEST_CASE("a job that has ended says when, to who asked for it and to who listens") {
+    Plant plant;
+    plant.device.hang_send = true;
+    plant.start();
+    plant.engine->on_offer(plant.offer());
+    REQUIRE(plant.until_state(1, JobState::sending));
+    std::optional<api::JobView> heard;
+    const std::uint64_t subscription = plant.engine->subscribe([&](const api::Event& event) {
+        const auto* job = std::get_if<api::JobView>(&event);
+        if (job != nullptr && job->state == "cancelled") heard = *job;
+    });
+    const Result<api::JobView> answered = plant.wait_for(plant.engine->cancel(1, kAnna));
+    REQUIRE(answered);
+    REQUIRE(plant.until([&] { return heard.has_value(); }));
+    plant.engine->unsubscribe(subscription);
+    const db::JobRecord stored = plant.job(1);
+    REQUIRE(stored.finished_at_ms);
+    CHECK(answered->finished_at_ms == stored.finished_at_ms);
+    CHECK(answered->updated_at_ms == stored.updated_at_ms);
+    CHECK(heard->finished_at_ms == stored.finished_at_ms);
+    CHECK(heard->updated_at_ms == stored.updated_at_ms);
+}
+
 TEST_CASE("a rollback asked for while the gateway dies is done once") {
     Plant plant;
     update(plant);
