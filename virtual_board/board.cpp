@@ -72,11 +72,13 @@ void Board::build_models() {
     const auto gate = [this](OperationKind kind, std::uint32_t address, std::uint32_t size_bytes,
                              Time duration) { return operation_begins(kind, address, size_bytes, duration); };
     flash_hooks.begins = gate;
+    flash_hooks.erases = hooks_.erases;
     flash_hooks.bus_error = [this] { bus_fault(0x4002'3C04, true); };
     flash_ =
         std::make_unique<FlashController>(clock_, geometry_, flash_bytes_, random_, std::move(flash_hooks));
     nor_ = std::make_unique<W25q>(clock_, nor_bytes_, random_, note_hook);
     nor_->set_gate(gate);
+    nor_->set_erase_notice(hooks_.erases);
     flash_->set_faults(&faults_);
     nor_->set_faults(&faults_);
     for (char port = 'A'; port <= 'K'; ++port)

@@ -3,6 +3,7 @@
 // The whole board: CPU, memories and models on one clock. It knows neither files nor sockets nor wall time;
 // the program around it (runner.hpp) owns those.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -51,6 +52,7 @@ struct BoardHooks {
     std::function<void(std::string_view warning)> warning;  ///< firmware does what real hardware punishes
     /// A flash or NOR operation is about to begin; empty: it runs. Called from inside the CPU engine.
     std::function<Fate(const MemoryOperation&)> operation;
+    EraseNotice erases;               ///< cells of flash or NOR get blank just now
     std::function<void()> power_cut;  ///< a planned cut has happened; the board is off
 };
 
@@ -134,6 +136,15 @@ class Board final : private CpuBus, private DmaPort {
     [[nodiscard]] std::uint64_t console_baud() const noexcept { return usarts_[0]->baud(); }
     /// A byte arrives on PA10.
     void console_receive(Usart::LineByte byte, Time byte_time = 0);
+
+    /// `visit` gets what a debugger would read in the peripherals, one register after the other.
+    template <class Visit>
+    void visit_registers(Visit visit) const {
+        constexpr std::uint32_t kRegistersMax = 0x100;  // no modelled register lies behind
+        for (const Slot& slot : bus_.slots())
+            for (std::uint32_t at = 0; at < std::min(slot.size_bytes, kRegistersMax); at += 4)
+                visit(slot.device->peek(at));
+    }
 
     // For status displays and tests.
     [[nodiscard]] const Clock& clock() const noexcept { return clock_; }

@@ -55,7 +55,15 @@ enum class Reg : std::uint8_t {
     ipsr,
     primask,
     basepri,
-    faultmask
+    faultmask,
+    r4,
+    r5,
+    r6,
+    r7,
+    r8,
+    r9,
+    r10,
+    r11
 };
 
 class Cpu {

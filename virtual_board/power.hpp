@@ -52,6 +52,9 @@ enum class Fate : std::uint8_t {
 using OperationGate =
     std::function<bool(OperationKind, std::uint32_t address, std::uint32_t size_bytes, Time duration)>;
 
+/// Told when an erase has lasted long enough: the cells get blank after the call.
+using EraseNotice = std::function<void(OperationKind, std::uint32_t address, std::uint32_t size_bytes)>;
+
 /// One planned cut.
 struct CutPlan {
     enum class Unit : std::uint8_t { none, operation, instruction, time };

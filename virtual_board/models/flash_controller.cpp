@@ -213,6 +213,7 @@ void FlashController::finish_erase(const Operation& operation) {
             if (hooks_.note) hooks_.note("flash: fault: the sector keeps what it holds", sector.begin);
             continue;
         }
+        if (hooks_.erases) hooks_.erases(OperationKind::flash_erase, sector.begin, sector.size_bytes);
         std::fill_n(array_.begin() + (sector.begin - kFlashBase), sector.size_bytes, std::uint8_t{0xFF});
         torn_.erased(sector.begin - kFlashBase, sector.size_bytes);
     }

@@ -43,6 +43,7 @@ class FlashController final : public Device {
         std::function<void(const char* what, std::uint32_t address)> note;            ///< for the trace
         std::function<void()> bus_error;  ///< wrong key or key order
         OperationGate begins;             ///< asked before each program and erase
+        EraseNotice erases;               ///< each sector
     };
 
     /// `array` must have the geometry's size and outlive the model.

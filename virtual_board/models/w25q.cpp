@@ -398,6 +398,8 @@ void W25q::commit(const Operation& operation) {
             array_[operation.begin + i] &= page_operation_[i];
         torn_.programmed(operation.begin, page_operation_);
     } else if (operation.kind == Kind::erase) {
+        if (erases_notice_ && (faults_ == nullptr || faults_->empty()))
+            erases_notice_(OperationKind::nor_erase, operation.begin, operation.size_bytes);
         for (std::uint32_t at = operation.begin; at < operation.begin + operation.size_bytes;
              at += kSectorBytes) {
             ++erases_[at / kSectorBytes];

@@ -53,6 +53,8 @@ class W25q {
     void started() { torn_.started(); }
     /// Asked before each program and erase.
     void set_gate(OperationGate gate) { gate_ = std::move(gate); }
+    /// Told of each erase that finds all its cells in order.
+    void set_erase_notice(EraseNotice notice) { erases_notice_ = std::move(notice); }
     /// A page program (inside one page) or a 4 KiB erase begun by someone who is not modelled byte by byte.
     void begin_program(std::uint32_t address, std::span<const std::uint8_t> bytes);
     void begin_erase_4k(std::uint32_t address);
@@ -103,6 +105,7 @@ class W25q {
     TornCells torn_;
     Tear tear_kind_{Tear::mixed};
     OperationGate gate_;
+    EraseNotice erases_notice_;
     Faults* faults_{nullptr};
     std::function<void(const char*, std::uint32_t)> note_;
     unsigned busy_polls_{0};

@@ -21,6 +21,7 @@ constexpr Time kServedLongEnough = 300 * kMillisecond;
 constexpr Time kExecutesMax = 2 * kSecond;
 constexpr unsigned kStartsMax = 40;
 constexpr std::uint16_t kInProgress = 0x040B;
+constexpr std::uint32_t kNorSectorBytes = 4096;
 
 std::string hex(std::uint16_t status) {
     std::array<char, 8> text{};
@@ -40,8 +41,11 @@ DeviceMemories BenchDevice::blank(const BenchConfig& config, std::span<const std
 BenchDevice::BenchDevice(const BenchConfig& config, DeviceMemories memories, std::vector<KnownImage> images)
     : config_(config),
       images_(std::move(images)),
-      flash_(std::move(memories.flash)),
-      nor_(std::move(memories.nor)),
+      flash_memory_(memories.flash),
+      nor_memory_(memories.nor),
+      flash_(flash_memory_.bytes()),
+      nor_(nor_memory_.bytes()),
+      nor_erases_(nor_.size() / kNorSectorBytes),
       backup_(memories.backup),
       flash_digest_(flash_),
       nor_digest_(std::span{nor_}.first(config.nor_used_bytes)),
@@ -53,13 +57,16 @@ BenchDevice::BenchDevice(const BenchConfig& config, DeviceMemories memories, std
     hooks.console_sent = [this](std::uint8_t byte) { client_.received(byte, board_->now()); };
     hooks.operation = [this](const MemoryOperation& operation) { return operation_begins(operation); };
     hooks.reset = [this](ResetCause) { started(); };
+    hooks.erases = [this](OperationKind kind, std::uint32_t address, std::uint32_t size_bytes) {
+        erases(kind, address, size_bytes);
+    };
     board_ = std::make_unique<Board>(config_.board, flash_, nor_, backup_, std::move(hooks));
     board_->set_cut_effects(Tear::mixed, config_.vbat);
     board_->fix_garbage(config_.board.seed);
-    const bool execute = std::any_of(images_.begin(), images_.end(), [](const KnownImage& image) {
+    executes_ = std::any_of(images_.begin(), images_.end(), [](const KnownImage& image) {
         return image.behaviour == AppBehaviour::executes;
     });
-    if (!execute)
+    if (!executes_)
         board_->set_fence(config_.application, kFlashBase + static_cast<std::uint32_t>(flash_.size()));
 }
 
@@ -91,10 +98,14 @@ void BenchDevice::settle() {
     touch(last_nor_);
 }
 
-Fingerprint BenchDevice::memory_state() {
+Fingerprint BenchDevice::memory_state(const EraseUnit* unit) {
+    const auto print = [unit](MemoryDigest& digest, bool internal) {
+        const bool hides = unit != nullptr && unit->internal == internal;
+        return hides ? digest.value_without(unit->begin, unit->size_bytes) : digest.value();
+    };
     Hasher hash;
-    hash.add(flash_digest_.value());
-    hash.add(nor_digest_.value());
+    hash.add(print(flash_digest_, true));
+    hash.add(print(nor_digest_, false));
     for (const std::uint32_t word : backup_.registers)
         hash.add(word);
     hash.add(backup_.sram);
@@ -104,10 +115,55 @@ Fingerprint BenchDevice::memory_state() {
 void BenchDevice::started() {
     started_at_ = board_->now();
     instructions_then_ = board_->instructions();
+    if (start_hook_) start_hook_();
+}
+
+bool BenchDevice::steady_outside(const EraseUnit& unit) const noexcept {
+    const auto inside = [&unit](const TornCells& torn) {
+        return std::all_of(torn.areas().begin(), torn.areas().end(), [&](const TornCells::Area& area) {
+            return area.begin >= unit.begin &&
+                   area.begin + area.unsteady.size() <= unit.begin + unit.size_bytes;
+        });
+    };
+    const TornCells& flash = board_->flash().torn();
+    const TornCells& nor = board_->nor().torn();
+    return unit.internal ? inside(flash) && nor.settled() : inside(nor) && flash.settled();
+}
+
+std::optional<EraseUnit> BenchDevice::erase_unit_of(const MemoryOperation& operation) const {
+    EraseUnit unit;
+    switch (operation.kind) {
+        case OperationKind::flash_program:
+        case OperationKind::flash_erase: {
+            const Sector* sector = board_->geometry().at(operation.address);
+            if (!sector || executes_) return std::nullopt;
+            unit = {true, sector->begin - kFlashBase, sector->size_bytes};
+            break;
+        }
+        case OperationKind::nor_program:
+            unit = nor_erases_[operation.address / kNorSectorBytes];
+            break;
+        case OperationKind::nor_erase:
+            unit = {false, operation.address, operation.size_bytes};
+            break;
+    }
+    const std::uint32_t begin = operation.address - (unit.internal ? kFlashBase : 0);
+    // An erase of several sectors of flash at once is none of one unit.
+    if (begin < unit.begin || begin + operation.size_bytes > unit.begin + unit.size_bytes)
+        return std::nullopt;
+    return unit;
+}
+
+void BenchDevice::erases(OperationKind kind, std::uint32_t address, std::uint32_t size_bytes) {
+    const bool internal = kind == OperationKind::flash_erase;
+    const EraseUnit unit{internal, internal ? address - kFlashBase : address, size_bytes};
+    if (!internal)
+        std::fill_n(nor_erases_.begin() + address / kNorSectorBytes, size_bytes / kNorSectorBytes, unit);
+    if (erase_hook_) erase_hook_(unit);
 }
 
 std::optional<std::size_t> BenchDevice::running_image() const {
-    const auto begin = flash_.begin() + (config_.application - kFlashBase);
+    const auto begin = flash_.begin() + static_cast<std::ptrdiff_t>(config_.application - kFlashBase);
     for (std::size_t i = 0; i < images_.size(); ++i)
         if (images_[i].bytes.size() <= flash_.size() - (config_.application - kFlashBase) &&
             std::equal(images_[i].bytes.begin(), images_[i].bytes.end(), begin))
@@ -145,6 +201,7 @@ BenchDevice::StartEnd BenchDevice::run_start(JobResult& result) {
         board_->run(started_at_ + (since_start / kSlice + 1) * kSlice);
         if (!board_->powered()) return StartEnd::power_gone;
         if (board_->resets() != resets_seen_) continue;
+        if (slice_hook_) slice_hook_(board_->now() - started_at_);
         if (board_->fence_hit() || executes_now()) return StartEnd::application;
         if (board_->locked_up()) break;
         if (client_.stage() == LinkClient::Stage::refused) return StartEnd::served;

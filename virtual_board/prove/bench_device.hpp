@@ -13,6 +13,7 @@
 #include "virtual_board/prove/journal_view.hpp"
 #include "virtual_board/prove/link_client.hpp"
 #include "virtual_board/prove/memory_digest.hpp"
+#include "virtual_board/prove/watched_memory.hpp"
 
 namespace mcuota::board {
 
@@ -71,6 +72,13 @@ struct DeviceMemories {
     BackupDomain backup;
 };
 
+/// Cells that are erased together.
+struct EraseUnit {
+    bool internal{true};     ///< of the MCU's flash; otherwise of the NOR
+    std::uint32_t begin{0};  ///< offset in that memory
+    std::uint32_t size_bytes{0};
+};
+
 class BenchDevice {
   public:
     /// Memories of a device that has never run: `loader` at the begin of the flash, all else blank.
@@ -82,7 +90,9 @@ class BenchDevice {
     /// Power off; perform() gives it back.
     void power_off() { board_->power_off(config_.vbat); }
     /// A copy; only while power is off.
-    [[nodiscard]] DeviceMemories memories() const { return {flash_, nor_, backup_}; }
+    [[nodiscard]] DeviceMemories memories() const {
+        return {Bytes(flash_.begin(), flash_.end()), Bytes(nor_.begin(), nor_.end()), backup_};
+    }
 
     /// Asked before each operation; may be empty.
     void on_operation(std::function<Fate(const MemoryOperation&)> hook) { hook_ = std::move(hook); }
@@ -97,8 +107,26 @@ class BenchDevice {
     [[nodiscard]] bool steady() const noexcept {
         return board_->flash().torn().settled() && board_->nor().torn().settled();
     }
-    /// What flash, NOR (as far as the loader's regions reach) and backup domain hold.
-    [[nodiscard]] Fingerprint memory_state();
+    /// The same of all cells outside `unit`.
+    [[nodiscard]] bool steady_outside(const EraseUnit& unit) const noexcept;
+    /// What flash, NOR (as far as the loader's regions reach) and backup domain hold; without what `unit`
+    /// holds if there is one.
+    [[nodiscard]] Fingerprint memory_state(const EraseUnit* unit = nullptr);
+    /// The cells that were erased together before `operation` could change its own: those a device would
+    /// erase to do it again. Nothing when it is not known, or when code in them may be executed.
+    [[nodiscard]] std::optional<EraseUnit> erase_unit_of(const MemoryOperation& operation) const;
+    /// Nothing of flash or NOR is at work just now.
+    [[nodiscard]] bool at_rest() const noexcept { return !board_->flash().busy() && !board_->nor().busy(); }
+    /// Called after each reset and power-up, before the first instruction.
+    void on_start(std::function<void()> hook) { start_hook_ = std::move(hook); }
+    /// Called each millisecond after a start, between two instructions, with the time since then.
+    void on_slice(std::function<void(Time)> hook) { slice_hook_ = std::move(hook); }
+    /// Called when cells get blank, just before.
+    void on_erase(std::function<void(const EraseUnit&)> hook) { erase_hook_ = std::move(hook); }
+    /// The memory that holds this unit.
+    [[nodiscard]] WatchedMemory& memory_of(const EraseUnit& unit) noexcept {
+        return unit.internal ? flash_memory_ : nor_memory_;
+    }
     /// What was written so far is neither in flight nor unsteady; makes memory_state() cheap.
     void settle();
     [[nodiscard]] Time time_of_start() const noexcept { return started_at_; }
@@ -151,21 +179,28 @@ class BenchDevice {
     [[nodiscard]] std::string state_text() const;
     void pass(Time time);
     void started();
+    void erases(OperationKind kind, std::uint32_t address, std::uint32_t size_bytes);
     void touch(const MemoryOperation& operation);
     [[nodiscard]] Fate operation_begins(const MemoryOperation& operation);
 
     BenchConfig config_;
     std::vector<KnownImage> images_;
-    Bytes flash_, nor_;
+    WatchedMemory flash_memory_, nor_memory_;
+    std::span<std::uint8_t> flash_, nor_;
+    /// Of each 4 KiB of the NOR: the erase that reached it last.
+    std::vector<EraseUnit> nor_erases_;
     BackupDomain backup_;
     MemoryDigest flash_digest_, nor_digest_;
     MemoryOperation last_flash_, last_nor_;  ///< may be in flight
     std::function<Fate(const MemoryOperation&)> hook_;
     std::unique_ptr<Board> board_;
     LinkClient client_;
-    std::function<void()> power_up_hook_;
+    std::function<void()> power_up_hook_, start_hook_;
+    std::function<void(const EraseUnit&)> erase_hook_;
+    std::function<void(Time)> slice_hook_;
     std::uint64_t doing_{0};
     std::uint16_t told_{0};       ///< the outcome of the last job that ended
+    bool executes_{false};        ///< images run on the board
     std::function<bool()> stop_;  ///< asked before each operation: the power goes, and perform() ends
     std::uint64_t nor_bytes_programmed_{0};
     bool stopped_{false};

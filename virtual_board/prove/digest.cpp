@@ -66,12 +66,19 @@ Digest sha256(std::span<const std::uint8_t> bytes) {
 }
 
 std::uint32_t crc32(std::span<const std::uint8_t> bytes) {
+    // Of each byte value: a proof reads the journal before each cut.
+    static constexpr std::array<std::uint32_t, 256> kTable = [] {
+        std::array<std::uint32_t, 256> table{};
+        for (std::uint32_t value = 0; value < table.size(); ++value) {
+            table[value] = value;
+            for (int bit = 0; bit < 8; ++bit)
+                table[value] = table[value] >> 1 ^ (table[value] & 1 ? 0xEDB8'8320 : 0);
+        }
+        return table;
+    }();
     std::uint32_t crc = 0xFFFF'FFFF;
-    for (const std::uint8_t byte : bytes) {
-        crc ^= byte;
-        for (int bit = 0; bit < 8; ++bit)
-            crc = crc >> 1 ^ (crc & 1 ? 0xEDB8'8320 : 0);
-    }
+    for (const std::uint8_t byte : bytes)
+        crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xFF];
     return ~crc;
 }
 

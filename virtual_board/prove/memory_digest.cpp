@@ -6,12 +6,6 @@
 #include <algorithm>
 
 namespace mcuota::board {
-namespace {
-
-constexpr std::size_t kPageBytes = 4096;
-
-}  // namespace
-
 MemoryDigest::MemoryDigest(std::span<const std::uint8_t> memory)
     : memory_(memory), pages_((memory.size() + kPageBytes - 1) / kPageBytes), is_touched_(pages_.size()) {
     touch(0, memory_.size());
@@ -27,8 +21,10 @@ void MemoryDigest::touch(std::size_t begin, std::size_t size_bytes) {
     }
 }
 
-void MemoryDigest::look_again() {
+/// Pages of [first_hidden, end_hidden) are left alone.
+void MemoryDigest::look_again(std::size_t first_hidden, std::size_t end_hidden) {
     for (const std::uint32_t page : touched_) {
+        if (page >= first_hidden && page < end_hidden) continue;
         const std::size_t begin = page * kPageBytes;
         Hasher hash;
         hash.add(std::uint64_t{page});
@@ -40,13 +36,19 @@ void MemoryDigest::look_again() {
     }
 }
 
-Fingerprint MemoryDigest::value() {
-    look_again();
-    return sum_;
+Fingerprint MemoryDigest::value_without(std::size_t begin, std::size_t size_bytes) {
+    const std::size_t first = begin / kPageBytes;
+    const std::size_t end = std::min((begin + size_bytes) / kPageBytes, pages_.size());
+    look_again(first, end);
+    Fingerprint out = sum_;
+    for (std::size_t page = first; page < end; ++page)
+        for (std::size_t lane = 0; lane < out.size(); ++lane)
+            out[lane] -= pages_[page][lane];
+    return out;
 }
 
 void MemoryDigest::settle() {
-    look_again();
+    look_again(0, 0);
     for (const std::uint32_t page : touched_)
         is_touched_[page] = false;
     touched_.clear();

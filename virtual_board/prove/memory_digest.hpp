@@ -19,12 +19,16 @@ class MemoryDigest {
     void touch(std::size_t begin, std::size_t size_bytes);
     /// The fingerprint of what the memory holds now. Touched pages stay touched: what is written to them may
     /// still be in flight, or cut and unsteady.
-    [[nodiscard]] Fingerprint value();
+    [[nodiscard]] Fingerprint value() { return value_without(0, 0); }
+    /// The same of all but the pages of [begin, begin + size_bytes), which are not read. Both are whole pages
+    /// (kPageBytes).
+    [[nodiscard]] Fingerprint value_without(std::size_t begin, std::size_t size_bytes);
+    static constexpr std::size_t kPageBytes = 4096;
     /// Nothing is in flight or unsteady: value() need not look at the pages touched so far again.
     void settle();
 
   private:
-    void look_again();
+    void look_again(std::size_t first_hidden, std::size_t end_hidden);
 
     std::span<const std::uint8_t> memory_;
     std::vector<Fingerprint> pages_;

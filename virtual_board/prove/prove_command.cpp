@@ -13,6 +13,7 @@
 #include "virtual_board/image_file.hpp"
 #include "virtual_board/json.hpp"
 #include "virtual_board/prove/fast_calls.hpp"
+#include "virtual_board/prove/kept_memories.hpp"
 #include "virtual_board/prove/sweep.hpp"
 
 namespace mcuota::board {
@@ -162,12 +163,12 @@ ProveJob job_of(const Case& files, const ScenarioKind& kind) {
 /// Brings a device to where the scenario begins, by the loader's own hand. `with_old`: how the device was
 /// left when the old image had been installed on a blank one; done only once.
 std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& kind,
-                   std::optional<DeviceMemories>& with_old) {
+                   std::optional<KeptMemories>& with_old) {
     std::string trouble;
     if (!with_old)
         trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld, {}, {}}).trouble;
     device.power_off();
-    if (!with_old) with_old = device.memories();
+    if (!with_old) with_old.emplace(device.memories());
     if (trouble.empty() && kind.rollback)
         trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew, {}, {}}).trouble;
     device.power_off();
@@ -199,6 +200,7 @@ JsonLine summary(const std::string& event, const SweepResult& result) {
         .number("operations", result.operations)
         .number("cuts", result.cuts)
         .number("merged", result.merged)
+        .number("unseen", result.unseen)
         .number("resets", result.resets)
         .number("bricked", result.bricked)
         .number("ended_old", result.ended_old)
@@ -224,7 +226,7 @@ class ScenarioProof {
         BenchConfig config;
         config.board.part = options_.part;
         config.board.seed = options_.seed;
-        BenchDevice device(config, with_old_ ? *with_old_ : BenchDevice::blank(config, files_.loader),
+        BenchDevice device(config, with_old_ ? with_old_->whole() : BenchDevice::blank(config, files_.loader),
                            known_images(files_, kind, options_));
         std::optional<FastCalls> fast_calls;
         if (options_.memory) fast_calls.emplace(device.board(), options_.loader, calls_);
@@ -273,7 +275,7 @@ class ScenarioProof {
     const ProveOptions& options_;
     const Case& files_;
     CallMemory calls_;
-    std::optional<DeviceMemories> with_old_;
+    std::optional<KeptMemories> with_old_;
 };
 
 template <class Wanted>

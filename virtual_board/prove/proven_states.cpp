@@ -24,11 +24,14 @@ void add_unsteady(Hasher& hash, const TornCells& torn) {
 }
 
 /// What outlives a start of the device, and what is being proven.
-Hasher lasting(BenchDevice& device) {
+Hasher lasting(BenchDevice& device, const EraseUnit* unseen) {
     Board& board = device.board();
     Hasher hash;
-    hash.add(device.memory_state());
-    if (!device.steady()) {
+    hash.add(device.memory_state(unseen));
+    if (unseen) {
+        hash.add(unseen->internal ? 1 : 2);
+        hash.add(std::uint64_t{unseen->begin} << 32 | unseen->size_bytes);
+    } else if (!device.steady()) {
         add_unsteady(hash, board.flash().torn());
         add_unsteady(hash, board.nor().torn());
         hash.add(board.randomness());
@@ -55,51 +58,27 @@ ProvenStates::~ProvenStates() {
     if (entries_) ::munmap(entries_, kEntries * sizeof(Entry));
 }
 
-Fingerprint ProvenStates::running(BenchDevice& device) {
+Fingerprint ProvenStates::running(BenchDevice& device, const EraseUnit* unseen) {
     Board& board = device.board();
-    Hasher hash = lasting(device);
+    Hasher hash = lasting(device, unseen);
     hash.add(board.sram());
     hash.add(board.ccm());
-    for (const Reg reg : {Reg::r0, Reg::r1, Reg::r2, Reg::r3, Reg::r12, Reg::sp, Reg::lr, Reg::pc, Reg::xpsr})
+    for (const Reg reg :
+         {Reg::r0,   Reg::r1,  Reg::r2,  Reg::r3,      Reg::r4,      Reg::r5,      Reg::r6,       Reg::r7,
+          Reg::r8,   Reg::r9,  Reg::r10, Reg::r11,     Reg::r12,     Reg::sp,      Reg::lr,       Reg::pc,
+          Reg::xpsr, Reg::msp, Reg::psp, Reg::control, Reg::primask, Reg::basepri, Reg::faultmask})
         hash.add(board.reg(reg));
     hash.add(board.instructions() - device.instructions_at_start());
     hash.add(board.now() - device.time_of_start());
     hash.add(board.nor().busy() ? board.nor().deadline() - device.time_of_start() : kNever);
     hash.add(static_cast<std::uint64_t>(board.last_reset()));
+    board.visit_registers([&hash](std::uint32_t value) { hash.add(value); });
     hash.add(device.gateway_state());
     return hash.result();
 }
 
-Fingerprint ProvenStates::off(BenchDevice& device) {
-    return lasting(device).result();
-}
-
-std::optional<std::uint32_t> ProvenStates::deceptive_sector(BenchDevice& device) {
-    Board& board = device.board();
-    if (!board.nor().torn().settled()) return std::nullopt;
-    std::uint32_t found = 0;
-    for (const TornCells::Area& area : board.flash().torn().areas()) {
-        const auto begin = static_cast<std::uint32_t>(kFlashBase + area.begin);
-        const Sector* sector = board.geometry().at(begin);
-        if (!area.deceptive || !sector || begin + area.unsteady.size() > sector->end()) return std::nullopt;
-        if (found != 0 && found != sector->begin) return std::nullopt;
-        found = sector->begin;
-    }
-    return found;
-}
-
-Fingerprint ProvenStates::looks(BenchDevice& device) {
-    Hasher hash;
-    hash.add(device.memory_state());
-    hash.add(device.proof_state());
-    return hash.result();
-}
-
-Fingerprint ProvenStates::deceptive(const Fingerprint& looks, std::uint32_t sector) {
-    Hasher hash;
-    hash.add(looks);
-    hash.add(sector);
-    return hash.result();
+Fingerprint ProvenStates::off(BenchDevice& device, const EraseUnit* unseen) {
+    return lasting(device, unseen).result();
 }
 
 std::optional<std::uint8_t> ProvenStates::find(const Fingerprint& state) const {

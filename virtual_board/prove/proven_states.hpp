@@ -11,6 +11,7 @@
 namespace mcuota::board {
 
 class BenchDevice;
+struct EraseUnit;
 
 /// A table shared with processes forked later. Full: nothing more is learnt.
 class ProvenStates {
@@ -20,17 +21,11 @@ class ProvenStates {
     ProvenStates(const ProvenStates&) = delete;
     ProvenStates& operator=(const ProvenStates&) = delete;
 
-    /// Of a running device: memories and their unsteady cells, RAM, core, time since its start, gateway.
-    [[nodiscard]] static Fingerprint running(BenchDevice& device);
+    /// Of a running device: memories and their unsteady cells, RAM, core, time since its start, gateway. With
+    /// `unseen` whatever these cells hold: all other cells are steady (BenchDevice::steady_outside()).
+    [[nodiscard]] static Fingerprint running(BenchDevice& device, const EraseUnit* unseen = nullptr);
     /// Of a device without power that is about to get it: everything else is gone.
-    [[nodiscard]] static Fingerprint off(BenchDevice& device);
-    /// The flash sector that holds all unsteady cells when their next start still reads them as they read
-    /// now; 0 when no cell is unsteady; nothing when neither is so.
-    [[nodiscard]] static std::optional<std::uint32_t> deceptive_sector(BenchDevice& device);
-    /// Of a device without power, by what its next start reads: unsteady cells do not count.
-    [[nodiscard]] static Fingerprint looks(BenchDevice& device);
-    /// Of devices that look so and have unsteady cells in no other sector than this (0: none at all).
-    [[nodiscard]] static Fingerprint deceptive(const Fingerprint& looks, std::uint32_t sector);
+    [[nodiscard]] static Fingerprint off(BenchDevice& device, const EraseUnit* unseen = nullptr);
     /// The image that runs first after a proven state (its index), or nothing when the state is new.
     [[nodiscard]] std::optional<std::uint8_t> find(const Fingerprint& state) const;
     void add(const Fingerprint& state, std::uint8_t first_image);

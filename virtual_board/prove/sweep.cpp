@@ -4,6 +4,7 @@
 #include "virtual_board/prove/sweep.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -24,7 +25,14 @@ constexpr unsigned kChildWallSeconds = 300;
 constexpr std::uint64_t kSecondCutWithin = 60;  // operations of a recovery: most have fewer
 // States are compared at this many operations after each start: runs that will meet have met by then.
 constexpr unsigned kStatesLooked = 12;
+// And at some of the first slices after each start.
+constexpr std::uint64_t kSlicesPerLook = 4, kLastSliceLooked = 16;
 constexpr std::uint64_t kHarmCount = std::size(kHarms);
+
+// How a run ends, in its report.
+constexpr const char* kFollowed = "cut";
+constexpr const char* kMet = "met";
+constexpr const char* kUnseen = "unseen";
 
 constexpr std::array<std::pair<Harm, const char*>, 8> kHarmNames{{{Harm::before, "before"},
                                                                   {Harm::mixed, "mixed"},
@@ -179,8 +187,10 @@ bool Sweep::count_operations() {
     return false;
 }
 
-Fate Sweep::harm(Harm what) {
+Fate Sweep::harm(Harm what, const MemoryOperation& operation) {
     device_.note_cut();
+    unseen_.reset();
+    if (const auto unit = device_.erase_unit_of(operation)) unseen_ = Unseen{*unit, {}, {}};
     // Each cut tears in its own way, the same when it is repeated.
     device_.board().reseed(settings_.seed ^ cuts_.back().operation << 8 ^ static_cast<std::uint64_t>(what) ^
                            std::uint64_t{cuts_.size()} << 56);
@@ -235,45 +245,69 @@ bool Sweep::fork_for(const CutPoint& cut) {
     return true;
 }
 
-/// The last cut is over: has another run been in this state?
-void Sweep::meet_state(const Fingerprint& state) {
+/// Has another run been in this state?
+void Sweep::meet(const Fingerprint& state, std::vector<Fingerprint>& passed, const char* how) {
     if (const auto image = proven_.find(state)) {
         remember(*image);
-        report(device_.image(*image).name, "", "", true);
+        report(how, device_.image(*image).name, "", "");
     }
-    passed_.push_back(state);
+    passed.push_back(state);
+}
+
+/// The last cut is over: has another run been here, or would it have gone on alike?
+void Sweep::meet_state(Fingerprint (*of)(BenchDevice&, const EraseUnit*)) {
+    using Stage = Unseen::Stage;
+    if (unseen_ && unseen_->stage == Stage::started && device_.memory_of(unseen_->unit).accessed())
+        unseen_->stage = Stage::seen;
+    const bool hides = unseen_ && (unseen_->stage == Stage::cut || unseen_->stage == Stage::started);
+    if (hides && device_.steady_outside(unseen_->unit))
+        meet(of(device_, &unseen_->unit), unseen_->passed, kUnseen);
+    if (hides) device_.memory_of(unseen_->unit).pause();
+    meet(of(device_, nullptr), passed_, kMet);
+    if (hides) device_.memory_of(unseen_->unit).resume();
 }
 
 void Sweep::at_power_up() {
-    if (!child_ || next_ || !settings_.memory) return;
-    meet_state(ProvenStates::off(device_));
-    if (std::exchange(cut_over_, true)) return;
-    const auto sector = ProvenStates::deceptive_sector(device_);
-    if (!sector) return;
-    const Fingerprint looks = ProvenStates::looks(device_);
-    if (const auto image = proven_.find(ProvenStates::deceptive(looks, *sector)))
-        report(device_.image(*image).name, "", "", true);
-    first_start_ = FirstStart{device_.board().resets() + 1, *sector, looks, 0, {}};
+    if (child_ && !next_ && settings_.memory) meet_state(ProvenStates::off);
 }
 
-/// An erase counts as soon as the same start goes on after it.
-void Sweep::watch_first_start(const MemoryOperation& operation) {
-    if (!first_start_ || device_.board().resets() != first_start_->resets) return;
-    if (first_start_->erasing != 0) first_start_->erased.push_back(first_start_->erasing);
-    first_start_->erasing = operation.kind == OperationKind::flash_erase ? operation.address : 0;
+void Sweep::at_start() {
+    if (!child_ || next_ || !settings_.memory || !unseen_) return;
+    WatchedMemory& memory = device_.memory_of(unseen_->unit);
+    const bool first = unseen_->stage == Unseen::Stage::cut;
+    memory.pause();
+    if (first && device_.at_rest() && memory.watch(unseen_->unit.begin, unseen_->unit.size_bytes))
+        unseen_->stage = Unseen::Stage::started;
+    else if (unseen_->stage != Unseen::Stage::erased)
+        unseen_->stage = Unseen::Stage::seen;
+}
+
+/// After a watchdog reset the RAM differs from run to run until the loader has set it up.
+void Sweep::at_slice(Time since_start) {
+    const std::uint64_t slice = since_start / kMillisecond;
+    if (!child_ || next_ || !settings_.memory || slice > kLastSliceLooked || slice % kSlicesPerLook != 0)
+        return;
+    if (device_.at_rest()) meet_state(ProvenStates::running);
+}
+
+void Sweep::at_erase(const EraseUnit& unit) {
+    if (!unseen_ || unseen_->stage != Unseen::Stage::started) return;
+    const EraseUnit& mine = unseen_->unit;
+    const bool whole = unit.internal == mine.internal && unit.begin <= mine.begin &&
+                       unit.begin + unit.size_bytes >= mine.begin + mine.size_bytes;
+    if (!whole) return;
+    WatchedMemory& memory = device_.memory_of(mine);
+    unseen_->stage = memory.accessed() ? Unseen::Stage::seen : Unseen::Stage::erased;
+    memory.pause();
 }
 
 /// This run ends well, and what it passed is proven.
 void Sweep::remember(std::uint8_t first_image) {
     for (const Fingerprint& passed : passed_)
         proven_.add(passed, first_image);
-    if (!first_start_) return;
-    const std::vector<std::uint32_t>& erased = first_start_->erased;
-    const std::uint32_t own = first_start_->unsteady;
-    if (own != 0 && std::find(erased.begin(), erased.end(), own) == erased.end()) return;
-    proven_.add(ProvenStates::deceptive(first_start_->looks, 0), first_image);
-    for (const std::uint32_t sector : erased)
-        proven_.add(ProvenStates::deceptive(first_start_->looks, sector), first_image);
+    if (!unseen_ || unseen_->stage != Unseen::Stage::erased) return;
+    for (const Fingerprint& passed : unseen_->passed)
+        proven_.add(passed, first_image);
 }
 
 Fate Sweep::at_operation(const MemoryOperation& operation) {
@@ -286,19 +320,18 @@ Fate Sweep::at_operation(const MemoryOperation& operation) {
     }
     const std::uint64_t number = operation.number - begin_;
     if (child_) {
-        watch_first_start(operation);
         const std::uint64_t resets = device_.board().resets();
         if (resets != resets_) {
             resets_ = resets;
             looks_ = 0;
         }
-        if (settings_.memory && !next_ && looks_++ < kStatesLooked)
-            meet_state(ProvenStates::running(device_));
+        if (settings_.memory && !next_ && looks_++ < kStatesLooked && device_.at_rest())
+            meet_state(ProvenStates::running);
         if (!next_ || number != next_->operation) return Fate::runs;
         const CutPoint cut = *next_;
         next_.reset();
         cuts_.push_back(cut);
-        const Fate fate = harm(cut.harm);
+        const Fate fate = harm(cut.harm, operation);
         if (!settings_.only.empty()) {
             if (cuts_.size() < settings_.only.size()) next_ = settings_.only[cuts_.size()];
         } else if (cuts_.size() < settings_.depth) {
@@ -310,14 +343,14 @@ Fate Sweep::at_operation(const MemoryOperation& operation) {
         if (number != settings_.only[0].operation) return Fate::runs;
         if (!fork_for(settings_.only[0])) return Fate::runs;
         if (settings_.only.size() > 1) next_ = settings_.only[1];
-        return harm(cuts_[0].harm);
+        return harm(cuts_[0].harm, operation);
     }
     if (number >= result_.operations) return Fate::runs;
     for (const Harm what : selected(number)) {
         if (!fork_for({number, what})) continue;
         if (settings_.depth > 1)
             next_ = CutPoint{random_.next() % kSecondCutWithin, kHarms[random_.next() % kHarmCount]};
-        return harm(cuts_[0].harm);
+        return harm(cuts_[0].harm, operation);
     }
     return Fate::runs;
 }
@@ -334,12 +367,13 @@ void Sweep::finish_child(const JobResult& result) {
     }
     std::replace(trouble.begin(), trouble.end(), '\n', ' ');
     if (trouble.empty() && first) remember(static_cast<std::uint8_t>(*first));
-    report(first ? device_.image(*first).name : "none", end, trouble, false);
+    report(kFollowed, first ? device_.image(*first).name : "none", end, trouble);
 }
 
-void Sweep::report(const std::string& ran, const std::string& end, const std::string& trouble, bool merged) {
-    write_all(report_[1], std::string(merged ? "met" : "cut") + "\t" + cut_id(scenario_.name, cuts_) + "\t" +
-                              phase_ + "\t" + ran + "\t" + end + "\t" + trouble + "\n");
+void Sweep::report(const char* how, const std::string& ran, const std::string& end,
+                   const std::string& trouble) {
+    write_all(report_[1], std::string(how) + "\t" + cut_id(scenario_.name, cuts_) + "\t" + phase_ + "\t" +
+                              ran + "\t" + end + "\t" + trouble + "\n");
     ::_exit(0);
 }
 
@@ -347,7 +381,8 @@ void Sweep::take_line(const std::string& line) {
     const std::vector<std::string> fields = split(line, '\t');
     if (fields.size() != 6) return;
     ++done_;
-    if (fields[0] == "met") ++result_.merged;
+    if (fields[0] != kFollowed) ++result_.merged;
+    if (fields[0] == kUnseen) ++result_.unseen;
     ++result_.cuts;
     ++result_.states[fields[2]];
     if (fields[1].find(".reset") != std::string::npos) ++result_.resets;
@@ -377,7 +412,7 @@ void Sweep::collect(bool all) {
         for (std::size_t end = 0; (end = text_.find('\n')) != std::string::npos; text_.erase(0, end + 1))
             take_line(text_.substr(0, end));
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-            take_line("cut\t" + id + "\tunknown\tnone\t\tthe run itself died (signal " +
+            take_line(std::string(kFollowed) + "\t" + id + "\tunknown\tnone\t\tthe run itself died (signal " +
                       std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0) + ")");
         if (!all) return;
     }
@@ -390,7 +425,11 @@ SweepResult Sweep::run() {
     }
     device_.on_operation([this](const MemoryOperation& operation) { return at_operation(operation); });
     device_.on_power_up([this] { at_power_up(); });
+    device_.on_start([this] { at_start(); });
+    device_.on_slice([this](Time since_start) { at_slice(since_start); });
+    device_.on_erase([this](const EraseUnit& unit) { at_erase(unit); });
     begin_ = device_.board().operations();
+    ::malloc_trim(0);  // a fork copies the tables of unused pages, too
     if (count_operations()) {
         ::fcntl(report_[0], F_SETFL, O_NONBLOCK);
         const std::uint64_t all = result_.operations * kHarmCount;
@@ -404,6 +443,9 @@ SweepResult Sweep::run() {
     }
     device_.on_operation({});
     device_.on_power_up({});
+    device_.on_start({});
+    device_.on_slice({});
+    device_.on_erase({});
     ::close(report_[0]);
     ::close(report_[1]);
     return result_;

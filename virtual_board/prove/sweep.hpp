@@ -55,9 +55,10 @@ struct SweepResult {
     std::uint64_t operations{0};  ///< of the undisturbed job
     std::uint64_t cuts{0};        ///< runs with at least one cut
     std::uint64_t bricked{0};
-    std::uint64_t ended_old{0}, ended_new{0};     ///< what ran first after the (last) cut
-    std::uint64_t merged{0};                      ///< of the cuts: led into a state proven before
-    std::uint64_t resets{0};                      ///< of the cuts: watchdog resets instead of power cuts
+    std::uint64_t ended_old{0}, ended_new{0};  ///< what ran first after the (last) cut
+    std::uint64_t merged{0};                   ///< of the cuts: led into a state proven before
+    std::uint64_t unseen{0};  ///< of these: one that differs, but only in cells that are erased unseen
+    std::uint64_t resets{0};  ///< of the cuts: watchdog resets instead of power cuts
     std::map<std::string, std::uint64_t> states;  ///< journal phase at the cut → cuts
     std::vector<std::string> phases;              ///< of the undisturbed job, one after the other
     /// "0x0000 new": outcome of the job and the image it left running → cuts followed to the end.
@@ -78,14 +79,18 @@ class Sweep {
 
   private:
     [[nodiscard]] Fate at_operation(const MemoryOperation& operation);
-    [[nodiscard]] Fate harm(Harm harm);
+    [[nodiscard]] Fate harm(Harm harm, const MemoryOperation& operation);
     [[nodiscard]] bool fork_for(const CutPoint& cut);
     [[noreturn]] void finish_child(const JobResult& result);
-    [[noreturn]] void report(const std::string& ran, const std::string& end, const std::string& trouble,
-                             bool merged);
-    void meet_state(const Fingerprint& state);
+    /// `how` it ended: "cut" followed to its end, "met" a proven state, "unseen" one but for unseen cells.
+    [[noreturn]] void report(const char* how, const std::string& ran, const std::string& end,
+                             const std::string& trouble);
+    void meet(const Fingerprint& state, std::vector<Fingerprint>& passed, const char* how);
+    void meet_state(Fingerprint (*of)(BenchDevice&, const EraseUnit*));
     void at_power_up();
-    void watch_first_start(const MemoryOperation& operation);
+    void at_start();
+    void at_slice(Time since_start);
+    void at_erase(const EraseUnit& unit);
     void remember(std::uint8_t first_image);
     [[nodiscard]] bool count_operations();
     void note_phase();
@@ -114,18 +119,14 @@ class Sweep {
     std::vector<Fingerprint> passed_;  ///< states on the way of this child
     std::uint64_t resets_{0};          ///< of the device, when states were last counted
     unsigned looks_{0};                ///< states compared since then
-    /// The first start after the last cut, when unsteady cells still read as they read before it. Such a
-    /// start goes on like one of a device without unsteady cells that looks the same, until it erases them;
-    /// then there is no difference any more.
-    struct FirstStart {
-        std::uint64_t resets;               ///< of the device, once it has begun
-        std::uint32_t unsteady;             ///< the sector of these cells; 0: there are none
-        Fingerprint looks;                  ///< of the device before it
-        std::uint32_t erasing{0};           ///< the sector whose erase began last; 0: none
-        std::vector<std::uint32_t> erased;  ///< sectors
+    /// Cells nobody has looked at since the last cut hit them. When the start after it erases them before
+    /// anybody does, it cannot matter what they held: its states until then stand for any other content, too.
+    struct Unseen {
+        EraseUnit unit;
+        enum class Stage : std::uint8_t { cut, started, erased, seen } stage{Stage::cut};
+        std::vector<Fingerprint> passed;  ///< states on the way, without these cells
     };
-    std::optional<FirstStart> first_start_;
-    bool cut_over_{false};  ///< the first power-up after the last cut has been
+    std::optional<Unseen> unseen_;
     int report_[2]{-1, -1};
     std::string text_;                    ///< of the pipe, not yet whole lines
     std::map<int, std::string> running_;  ///< children: process → id

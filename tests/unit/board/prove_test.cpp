@@ -133,6 +133,16 @@ TEST_CASE("a memory's digest follows what was touched, and only that", "[board][
     digest.touch(0, memory.size());
     CHECK(digest.value() == MemoryDigest(memory).value());
     CHECK(digest.value() != blank);
+    const Fingerprint others = digest.value_without(4096, 8192);
+    memory[4100] = memory[9000] = 3;  // whether told of it or not
+    digest.touch(4100, 1);
+    CHECK(digest.value_without(4096, 8192) == others);
+    CHECK(digest.value_without(4096, 4096) == digest.value_without(4096, 4096));
+    CHECK(digest.value() != digest.value_without(4096, 8192));
+    memory[20] = 3;
+    CHECK(digest.value_without(4096, 8192) != others);
+    memory[4100] = memory[9000] = 0xFF;
+    digest.touch(0, memory.size());
     digest.touch(memory.size() + 9999, 10);  // outside: ignored
     CHECK(digest.value() == MemoryDigest(memory).value());
 }
