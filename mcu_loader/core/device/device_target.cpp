@@ -219,6 +219,9 @@ Status DeviceTarget::install(std::uint64_t token) noexcept {
             return status;
         }
     }
+    if (const Status status = journal_.reserve(kRecordsToRefuse); status != Status::ok) {
+        return status;
+    }
     staging_.close();
     State next = state;
     next.phase = Phase::install_requested;
@@ -310,6 +313,9 @@ Status DeviceTarget::rollback(std::uint64_t token) noexcept {
         return Status::security_counter_old;
     }
     Status status = prove_backup(backup);
+    if (status == Status::ok) {
+        status = journal_.reserve(kRecordsToRefuse);
+    }
     if (status != Status::ok) {
         return status;
     }

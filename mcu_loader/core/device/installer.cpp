@@ -229,6 +229,19 @@ Status Installer::copy_to_backup(const Manifest& running, Bank bank) noexcept {
     return hash.digest() == running.image_sha256 ? Status::ok : Status::application_damaged;
 }
 
+/// Nothing is touched unless the journal has room for the rest of the job, whatever becomes of it: the units
+/// that differ are written `writings` times at most (in, and out again), with attempts and trial boots in
+/// between. A sector of the journal that is worn out is found here, while the application is whole.
+Status Installer::reserve_journal(std::uint32_t writings) noexcept {
+    // Backing up, backup, applying, trial, restoring, end, and one to spare.
+    constexpr std::uint32_t kSteps = 7;
+    std::uint32_t records = kSteps + parts_.product.trial_boots_allowed + parts_.product.install_attempts_max;
+    for (const Unit& unit : units()) {
+        records += unit.same ? 0 : writings;
+    }
+    return journal_.reserve(records);
+}
+
 /// Sees to it that the backup is the image that runs. `kept` is false when there is no such image any more
 /// because its bytes are damaged: nothing was touched then.
 Status Installer::back_up(const Manifest& running, bool& kept) noexcept {
@@ -333,6 +346,11 @@ Status Installer::install() noexcept {
     if (const Status status = rehearse(base); status != Status::ok) {
         return status;
     }
+    if (journal_.state().phase != Phase::applying) {
+        if (const Status status = reserve_journal(2); status != Status::ok) {
+            return status;
+        }
+    }
     if (journal_.state().phase != Phase::applying && base != nullptr) {
         bool kept = false;
         if (const Status status = back_up(*base, kept); status != Status::ok) {
@@ -408,6 +426,11 @@ Status Installer::restore(Status cause) noexcept {
     verified_slot_ = Slot::none;
     if (const Status status = check_backup(); status != Status::ok) {
         return status;
+    }
+    if (journal_.state().phase == Phase::rollback_requested) {
+        if (const Status status = reserve_journal(1); status != Status::ok) {
+            return status;
+        }
     }
     State next = journal_.state();
     if (next.phase != Phase::restoring) {

@@ -82,6 +82,7 @@ class Installer {
     [[nodiscard]] Status back_up(const Manifest& running, bool& kept) noexcept;
     [[nodiscard]] Status copy_to_backup(const Manifest& running, Bank bank) noexcept;
     [[nodiscard]] Status begin_apply() noexcept;
+    [[nodiscard]] Status reserve_journal(std::uint32_t writings) noexcept;
     [[nodiscard]] Status apply() noexcept;
     [[nodiscard]] Status verify_applied() noexcept;
     [[nodiscard]] Status check_backup() noexcept;

@@ -2,10 +2,13 @@
 #include "mcu_loader/core/device/journal.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <type_traits>
 
 #include "mcu_loader/core/crc32.hpp"
 #include "mcu_loader/core/device/defects.hpp"
+#include "mcu_loader/core/little_endian.hpp"
 
 namespace mcuota::device {
 namespace {
@@ -17,60 +20,32 @@ constexpr std::uint8_t kNo = 0x69;
 constexpr unsigned kTriesPerRecord = 3;
 constexpr unsigned kReadsPerSlot = 3;
 
-/// One record as it lies in flash.
-struct JournalRecord {
-    std::uint32_t format;
-    std::uint32_t sequence;
-    std::uint64_t token;
-    std::uint32_t phase;
-    std::uint16_t outcome;
-    std::uint16_t cause;
-    std::uint8_t job;
-    std::uint8_t running_slot;
-    std::uint8_t backup_slot;
-    std::uint8_t target_slot;
-    std::uint32_t dirty_units;
-    std::uint32_t security_counter_floor;
-    std::uint8_t trial_boots_used;
-    std::uint8_t attempts_used;
-    std::uint8_t reset_cause;
-    std::uint8_t running_confirmed;
-    std::uint16_t units_done;
-    std::uint16_t units_total;
-    std::uint8_t backup_bank;
-    std::uint8_t spare_whole;
-    std::uint8_t key_slot;
-    std::uint8_t key_generation;
-    std::uint8_t image_sha256[32];
-    std::uint8_t failed_sha256[32];
-    std::uint64_t zero_2;
-    std::uint32_t crc;  // of everything above
-    std::uint32_t
-        firm;  // programmed to 0 after all the rest was: not blank = the rest was never in flight again
-};
-static_assert(sizeof(JournalRecord) == kJournalRecordBytes);
-static_assert(offsetof(JournalRecord, sequence) == 4 && offsetof(JournalRecord, token) == 8);
-static_assert(offsetof(JournalRecord, phase) == 16 && offsetof(JournalRecord, outcome) == 20);
-static_assert(offsetof(JournalRecord, cause) == 22 && offsetof(JournalRecord, job) == 24);
-static_assert(offsetof(JournalRecord, running_slot) == 25 && offsetof(JournalRecord, backup_slot) == 26);
-static_assert(offsetof(JournalRecord, target_slot) == 27 && offsetof(JournalRecord, dirty_units) == 28);
-static_assert(offsetof(JournalRecord, security_counter_floor) == 32 &&
-              offsetof(JournalRecord, trial_boots_used) == 36);
-static_assert(offsetof(JournalRecord, attempts_used) == 37 && offsetof(JournalRecord, reset_cause) == 38);
-static_assert(offsetof(JournalRecord, running_confirmed) == 39 && offsetof(JournalRecord, units_done) == 40);
-static_assert(offsetof(JournalRecord, units_total) == 42 && offsetof(JournalRecord, backup_bank) == 44);
-static_assert(offsetof(JournalRecord, spare_whole) == 45 && offsetof(JournalRecord, key_slot) == 46);
-static_assert(offsetof(JournalRecord, key_generation) == 47);
-static_assert(offsetof(JournalRecord, image_sha256) == 48 && offsetof(JournalRecord, failed_sha256) == 80);
-static_assert(offsetof(JournalRecord, zero_2) == 112 && offsetof(JournalRecord, crc) == 120);
-static_assert(offsetof(JournalRecord, firm) == 124);
+// A record as it lies in flash: format, sequence, the state as the processor has it in memory (little-endian,
+// as all that runs this), eight zeros, CRC of all that, firm mark.
+constexpr std::size_t kSequenceAt = 4, kStateAt = 8, kSealedBytes = 120;
+constexpr std::size_t kBodyBytes = 124;  // the firm mark follows: 0 when the rest was never in flight again
+constexpr std::size_t kMarkBytes = 4;
+constexpr std::size_t kOpeningBytes = kSequenceAt;
+// Stored as bytes far apart.
+constexpr std::size_t kConfirmedAt = kStateAt + offsetof(State, running_confirmed);
+constexpr std::size_t kSpareWholeAt = kStateAt + offsetof(State, spare_whole);
+static_assert(std::endian::native == std::endian::little);
+static_assert(std::has_unique_object_representations_v<State>, "no gaps: it is stored and compared as bytes");
+static_assert(sizeof(State) == 104 && offsetof(State, token) == 0);
+static_assert(offsetof(State, phase) == 8 && offsetof(State, outcome) == 12 && offsetof(State, cause) == 14);
+static_assert(offsetof(State, job) == 16 && offsetof(State, running_slot) == 17);
+static_assert(offsetof(State, backup_slot) == 18 && offsetof(State, target_slot) == 19);
+static_assert(offsetof(State, dirty_units) == 20 && offsetof(State, security_counter_floor) == 24);
+static_assert(offsetof(State, trial_boots_used) == 28 && offsetof(State, attempts_used) == 29);
+static_assert(offsetof(State, reset_cause) == 30 && kConfirmedAt == 39);
+static_assert(offsetof(State, units_done) == 32 && offsetof(State, units_total) == 34);
+static_assert(offsetof(State, backup_bank) == 36 && kSpareWholeAt == 45);
+static_assert(offsetof(State, key_slot) == 38 && offsetof(State, key_generation) == 39);
+static_assert(offsetof(State, image_sha256) == 40 && offsetof(State, failed_sha256) == 72);
 
 using RecordBytes = std::array<std::uint8_t, kJournalRecordBytes>;
 // In the last slot of a sector, where no record goes (mcu_loader/SPEC.md §3).
 constexpr std::size_t kKeptAt = 0, kVoidAt = 64;
-constexpr std::size_t kOpeningBytes = sizeof(JournalRecord::format);
-constexpr std::size_t kSealedBytes = offsetof(JournalRecord, crc);
-constexpr std::size_t kBodyBytes = offsetof(JournalRecord, firm);
 
 bool known(Phase phase) noexcept {
     switch (phase) {
@@ -95,68 +70,33 @@ bool known(Job job) noexcept {
     return job == Job::none || job == Job::install || job == Job::rollback || job == Job::recovery;
 }
 
+std::uint32_t word_at(const RecordBytes& bytes, std::size_t at) noexcept {
+    return load_u32(bytes.data() + at);
+}
+
 void encode(std::uint32_t sequence, const State& state, RecordBytes& out) noexcept {
-    JournalRecord record{};
-    record.format = kFormat;
-    record.sequence = sequence;
-    record.token = state.token;
-    record.phase = static_cast<std::uint32_t>(state.phase);
-    record.outcome = static_cast<std::uint16_t>(state.outcome);
-    record.cause = static_cast<std::uint16_t>(state.cause);
-    record.job = static_cast<std::uint8_t>(state.job);
-    record.running_slot = static_cast<std::uint8_t>(state.running_slot);
-    record.backup_slot = static_cast<std::uint8_t>(state.backup_slot);
-    record.target_slot = static_cast<std::uint8_t>(state.target_slot);
-    record.dirty_units = state.dirty_units;
-    record.security_counter_floor = state.security_counter_floor;
-    record.trial_boots_used = state.trial_boots_used;
-    record.attempts_used = state.attempts_used;
-    record.reset_cause = state.reset_cause;
-    record.running_confirmed = state.running_confirmed ? kYes : kNo;
-    record.units_done = state.units_done;
-    record.units_total = state.units_total;
-    record.backup_bank = static_cast<std::uint8_t>(state.backup_bank);
-    record.spare_whole = state.spare_whole ? kYes : kNo;
-    record.key_slot = static_cast<std::uint8_t>(state.key_slot);
-    record.key_generation = state.key_generation;
-    std::copy(state.image_sha256.begin(), state.image_sha256.end(), record.image_sha256);
-    std::copy(state.failed_sha256.begin(), state.failed_sha256.end(), record.failed_sha256);
-    std::memcpy(out.data(), &record, sizeof record);
-    record.crc = crc32(std::span{out}.first(kSealedBytes));
-    record.firm = kBlankWord;
-    std::memcpy(out.data(), &record, sizeof record);
+    out.fill(0);
+    store_u32(out.data(), kFormat);
+    store_u32(out.data() + kSequenceAt, sequence);
+    std::memcpy(out.data() + kStateAt, &state, sizeof state);
+    out[kConfirmedAt] = state.running_confirmed ? kYes : kNo;
+    out[kSpareWholeAt] = state.spare_whole ? kYes : kNo;
+    store_u32(out.data() + kSealedBytes, crc32(std::span{out}.first(kSealedBytes)));
+    store_u32(out.data() + kBodyBytes, kBlankWord);
 }
 
 /// Whether `bytes` is a sealed record this code understands.
-bool decode(const RecordBytes& bytes, JournalRecord& record, State& state) noexcept {
-    std::memcpy(&record, bytes.data(), sizeof record);
-    const bool sealed =
-        record.crc == crc32(std::span{bytes}.first(kSealedBytes)) || has_defect(Defect::journal_unsealed);
-    if (record.format != kFormat || record.sequence == 0 || !sealed) {
+bool decode(const RecordBytes& bytes, State& state) noexcept {
+    const bool sealed = word_at(bytes, kSealedBytes) == crc32(std::span{bytes}.first(kSealedBytes)) ||
+                        has_defect(Defect::journal_unsealed);
+    if (word_at(bytes, 0) != kFormat || word_at(bytes, kSequenceAt) == 0 || !sealed) {
         return false;
     }
-    state.phase = static_cast<Phase>(record.phase);
-    state.token = record.token;
-    state.outcome = static_cast<Status>(record.outcome);
-    state.cause = static_cast<Status>(record.cause);
-    state.job = static_cast<Job>(record.job);
-    state.running_slot = static_cast<Slot>(record.running_slot);
-    state.backup_slot = static_cast<Slot>(record.backup_slot);
-    state.target_slot = static_cast<Slot>(record.target_slot);
-    state.dirty_units = record.dirty_units;
-    state.security_counter_floor = record.security_counter_floor;
-    state.trial_boots_used = record.trial_boots_used;
-    state.attempts_used = record.attempts_used;
-    state.reset_cause = record.reset_cause;
-    state.running_confirmed = record.running_confirmed == kYes;
-    state.units_done = record.units_done;
-    state.units_total = record.units_total;
-    state.backup_bank = static_cast<Bank>(record.backup_bank);
-    state.spare_whole = record.spare_whole == kYes;
-    state.key_slot = static_cast<Slot>(record.key_slot);
-    state.key_generation = record.key_generation;
-    std::copy(std::begin(record.image_sha256), std::end(record.image_sha256), state.image_sha256.begin());
-    std::copy(std::begin(record.failed_sha256), std::end(record.failed_sha256), state.failed_sha256.begin());
+    RecordBytes plain = bytes;
+    for (const std::size_t flag : {kConfirmedAt, kSpareWholeAt}) {
+        plain[flag] = plain[flag] == kYes ? 1 : 0;  // what a bool may hold
+    }
+    std::memcpy(&state, plain.data() + kStateAt, sizeof state);
     return known(state.phase) && known(state.job) && known(state.running_slot) && known(state.backup_slot) &&
            known(state.target_slot) && known(state.key_slot) &&
            (state.backup_bank == Bank::first || state.backup_bank == Bank::second);
@@ -167,6 +107,10 @@ Region opposite(Region region) noexcept {
 }
 
 }  // namespace
+
+bool State::operator==(const State& other) const noexcept {
+    return std::memcmp(this, &other, sizeof other) == 0;
+}
 
 /// What one flag region holds.
 struct Journal::Scan {
@@ -191,16 +135,11 @@ Status Journal::scan(Region region, Scan& out) noexcept {
         status != Status::ok) {
         return status;
     }
-    const auto marked = [&](std::size_t at) {
-        std::uint32_t word = 0;
-        std::memcpy(&word, bytes.data() + at, sizeof word);
-        return word == 0;
-    };
+    const auto marked = [&](std::size_t at) { return word_at(bytes, at) == 0; };
     if (marked(kVoidAt) && !marked(kKeptAt)) {
         out.torn_slot = slots();
         return Status::ok;
     }
-    JournalRecord record;
     State state;
     const auto all = [&](std::uint8_t value) {
         return std::all_of(bytes.begin(), bytes.end(), [=](std::uint8_t byte) { return byte == value; });
@@ -213,7 +152,7 @@ Status Journal::scan(Region region, Scan& out) noexcept {
         bool torn = false;
         for (unsigned reads = 0; reads < kReadsPerSlot && !sealed; ++reads) {
             status = storage_.read(region, slot * kJournalRecordBytes, bytes);
-            sealed = status == Status::ok && decode(bytes, record, state);
+            sealed = status == Status::ok && decode(bytes, state);
             if (status == Status::ok && !torn && (all(0xFF) || all(0))) {
                 break;
             }
@@ -230,14 +169,15 @@ Status Journal::scan(Region region, Scan& out) noexcept {
             out.torn_slot = torn ? slot + 1 : out.torn_slot;
             continue;
         }
-        const bool firm = record.firm != kBlankWord;
-        if (firm && record.sequence > out.firm_sequence) {
-            out.firm_sequence = record.sequence;
+        const std::uint32_t sequence = word_at(bytes, kSequenceAt);
+        const bool firm = word_at(bytes, kBodyBytes) != kBlankWord;
+        if (firm && sequence > out.firm_sequence) {
+            out.firm_sequence = sequence;
             out.firm_slot = slot;
         }
-        if (record.sequence > out.sequence) {
+        if (sequence > out.sequence) {
             out.state = state;
-            out.sequence = record.sequence;
+            out.sequence = sequence;
             out.slot = slot;
             out.firm = firm;
         }
@@ -309,7 +249,7 @@ void Journal::keep_firm() noexcept {
 }
 
 Status Journal::mark(Region region, std::uint32_t slot, std::size_t at) noexcept {
-    const std::array<std::uint8_t, sizeof(JournalRecord::firm)> zeros{};
+    const std::array<std::uint8_t, kMarkBytes> zeros{};
     return storage_.program(region, static_cast<std::uint32_t>(slot * kJournalRecordBytes + at), zeros);
 }
 
@@ -430,24 +370,44 @@ Status Journal::append(const State& next) noexcept {
     return Status::journal_failed;
 }
 
+Status Journal::reserve(std::uint32_t records) noexcept {
+    const Status status = mounted_ == Status::ok ? settle() : mounted_;
+    const std::uint32_t doubted = void_first_ ? 1 : 0;  // a slot that the next append spoils
+    const bool fits = write_region_ == newest_region_ && next_slot_ + doubted + records <= slots();
+    if (status != Status::ok || fits) {
+        return status;
+    }
+    const std::uint32_t slot = next_slot_;
+    next_slot_ = slots();
+    if (append(state_) == Status::ok) {
+        return Status::ok;
+    }
+    // Back to where room is left. Numbers given to records that did not come about over there are not used
+    // again.
+    write_region_ = newest_region_;
+    next_slot_ = slot;
+    void_first_ = doubted != 0;
+    return Status::journal_failed;
+}
+
 std::size_t Journal::text(std::uint32_t first, std::span<char> out) noexcept {
     std::size_t used = 0;
     RecordBytes bytes;
-    JournalRecord record;
     State state;
     for (const Region region : {opposite(newest_region_), newest_region_}) {
         for (std::uint32_t slot = 0; slot < slots(); ++slot) {
             if (storage_.read(region, slot * kJournalRecordBytes, bytes) != Status::ok) {
                 return used;
             }
-            if (!decode(bytes, record, state) || record.sequence < first) {
+            const std::uint32_t sequence = word_at(bytes, kSequenceAt);
+            if (!decode(bytes, state) || sequence < first) {
                 continue;
             }
             const std::size_t separator = used == 0 ? 0 : 1;
             if (out.size() - used <= separator) {
                 return used;
             }
-            const std::size_t length = describe(record.sequence, state, out.subspan(used + separator));
+            const std::size_t length = describe(sequence, state, out.subspan(used + separator));
             if (length == 0) {
                 return used;
             }

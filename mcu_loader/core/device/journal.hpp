@@ -37,34 +37,37 @@ enum class Job : std::uint8_t {
     recovery = 0x87,  ///< started by the loader itself: a failed trial or a damaged application
 };
 
-/// Everything the journal knows: each record holds all of it.
+/// Everything the journal knows: each record holds all of it, in this order and without gaps (SPEC.md §3).
 struct State {
+    std::uint64_t token{0};  ///< of the last INSTALL or ROLLBACK; 0 = there was none
     Phase phase{Phase::idle};
-    std::uint64_t token{0};                 ///< of the last INSTALL or ROLLBACK; 0 = there was none
     Status outcome{Status::unknown_token};  ///< how `token` ended; in_progress until then
     Status cause{Status::ok};  ///< why a restore runs or the loader is halted; else the last failure
     Job job{Job::none};
     Slot running_slot{Slot::none};  ///< manifest of what the running region holds whole
-    bool running_confirmed{false};  ///< that image has confirmed itself (or is one put back)
     Slot backup_slot{Slot::none};   ///< manifest of what the backup bank holds whole
-    Bank backup_bank{Bank::first};  ///< where the backup lies
-    bool spare_whole{false};        ///< the other bank holds the running image, written without a cut
     Slot target_slot{Slot::none};   ///< applying/restoring: manifest of what is being written
     std::uint32_t dirty_units{0};   ///< bit n: erase unit n of running was in flight; erase it again
     std::uint32_t security_counter_floor{0};  ///< nothing older may be installed
     std::uint8_t trial_boots_used{0};
     std::uint8_t attempts_used{0};  ///< starts of the present work not caused by a power loss
     std::uint8_t reset_cause{0};    ///< of the start that wrote the record (RCC_CSR 31:24)
+    bool running_confirmed{false};  ///< the running image has confirmed itself (or is one put back)
     std::uint16_t units_done{0};    ///< erase units final in the running region, for progress only
     std::uint16_t units_total{0};
+    Bank backup_bank{Bank::first};   ///< where the backup lies
+    bool spare_whole{false};         ///< the other bank holds the running image, written without a cut
     Slot key_slot{Slot::none};       ///< flag region whose key area holds the rotation records in force
     std::uint8_t key_generation{0};  ///< how many there are
     Sha256Digest image_sha256{};     ///< image of the last install (or of the backup put back)
     Sha256Digest failed_sha256{};    ///< image that failed its trial last
-    [[nodiscard]] bool operator==(const State&) const noexcept = default;
+    [[nodiscard]] bool operator==(const State& other) const noexcept;
 };
 
 constexpr std::size_t kJournalRecordBytes = 128;
+/// Room for a request, the starts that try it, and its end with nothing touched: asked for before a request
+/// is journalled, so that a job which finds no room for more can still say so.
+constexpr std::uint32_t kRecordsToRefuse = 8;
 
 /// A record as text for the log, without line end. Returns the bytes written; 0 when `out` is too short.
 [[nodiscard]] std::size_t describe(std::uint32_t sequence, const State& state, std::span<char> out) noexcept;
@@ -91,6 +94,10 @@ class Journal {
     /// Makes `next` the newest record. Errors: journal_failed, or what mount() answered; state() is then
     /// unchanged.
     [[nodiscard]] Status append(const State& next) noexcept;
+    /// Sees to it that `records` more fit without a need of the other sector. Otherwise begins in the other
+    /// one, with a copy of the newest record: that it takes one shows that it works. Errors: as append();
+    /// what room there is in the present sector stays usable.
+    [[nodiscard]] Status reserve(std::uint32_t records) noexcept;
     /// What every record written from now on says of the reset before it.
     void set_reset_cause(std::uint8_t flags) noexcept { reset_cause_ = flags; }
     /// Writes records with sequence >= `first` as text lines, oldest first, as many whole lines as fit.

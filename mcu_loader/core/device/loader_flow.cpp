@@ -114,8 +114,10 @@ Status LoaderFlow::attempt_install() noexcept {
     }
     State next = journal_.state();
     const bool applying = next.phase == Phase::applying;
+    // Attempts are journalled: where the journal has failed, the room it has left is for the end.
+    const bool memory_failed = is_storage_error(status) && status != Status::journal_failed;
     const bool again =
-        (applying || is_storage_error(status)) && next.attempts_used < parts_.product.install_attempts_max;
+        (applying || memory_failed) && next.attempts_used < parts_.product.install_attempts_max;
     if (!again) {
         return end_install(status);
     }
@@ -142,7 +144,9 @@ Status LoaderFlow::attempt_restore(Status cause) noexcept {
     const Status status = installer_.restore(cause);
     State next = journal_.state();
     const bool memory_failed = is_storage_error(status);
-    if (status == Status::ok || (memory_failed && next.attempts_used < parts_.product.install_attempts_max)) {
+    const bool no_room = status == Status::journal_failed && next.phase == Phase::rollback_requested;
+    if (status == Status::ok ||
+        (memory_failed && !no_room && next.attempts_used < parts_.product.install_attempts_max)) {
         return Status::ok;
     }
     switch (next.phase) {

@@ -255,11 +255,15 @@ Status Staging::offer(const link::Offer& offer, link::Held& held) noexcept {
                       offer.envelope_bytes == envelope_bytes_ && offer.head == head_bytes_;
     // Marks may run out after very many interruptions; starting over is always right. It is also right when
     // no unit is marked as stored: then nothing shows that the header was finished before power went, or was
-    // not being spoiled when it did, and there is nothing to lose.
-    const std::uint32_t units_missing =
-        round_up(offer.envelope_bytes - std::min(stored_, offer.envelope_bytes), unit_bytes()) / unit_bytes();
-    const bool marks_left = next_mark_ + units_missing + 2 <= mark_slots();
+    // not being spoiled when it did, and there is nothing to lose. Marks are counted as if nothing was
+    // stored: what reads as stored now may not prove itself, now or after the next cut.
+    const std::uint32_t units = round_up(offer.envelope_bytes, unit_bytes()) / unit_bytes();
+    const bool marks_left = next_mark_ + units + 2 <= mark_slots();
     const bool header_doubtful = void_mark_ && stored_ == 0;
+    if (same && !marks_left) {
+        settle_marks();  // should power go while the header is spoiled: no later start finds marks left,
+                         // either
+    }
     if (!same || offer.restart || !marks_left || header_doubtful) {
         if (const Status status = begin(offer, head); status != Status::ok) {
             return status;

@@ -12,7 +12,8 @@ using namespace mcuota::test;
 namespace {
 
 // The last slot of a sector of the small geometry, and where the mark stands in it that gives the sector up.
-constexpr std::size_t kMarks = 7 * kJournalRecordBytes, kVoidAt = 64;
+constexpr std::uint32_t kSlots = 7;
+constexpr std::size_t kMarks = kSlots * kJournalRecordBytes, kVoidAt = 64;
 
 State numbered(std::uint32_t number) {
     State state;
@@ -192,6 +193,68 @@ TEST_CASE("a journal that cannot be written says so and keeps what it knew", "[l
     CHECK(number_of(mounted(flash).state()) == 3);
 }
 
+TEST_CASE("room that was reserved is there without a need of the other sector", "[loader][journal]") {
+    const std::uint32_t wanted = GENERATE(1U, 3U, 6U, 7U);
+    const bool fresh_start = GENERATE(false, true);
+    for (std::uint32_t records = 1; records <= kSlots; ++records) {
+        CAPTURE(wanted, fresh_start, records);
+        FlashModel flash{Geometry::small()};
+        Journal writer = mounted(flash);
+        for (std::uint32_t number = 1; number <= records; ++number) {
+            REQUIRE(writer.append(numbered(number)) == Status::ok);
+        }
+        Journal journal = fresh_start ? mounted(flash) : writer;
+        const std::uint32_t spoiled = fresh_start ? 1 : 0;
+        const bool fits = records + spoiled + wanted <= kSlots;
+        const std::uint64_t operations = flash.operations();
+        REQUIRE(journal.reserve(wanted) == Status::ok);
+        CHECK(number_of(mounted(flash).state()) == records);
+        CHECK(flash.wear(Region::flag_b, 0) == (fits ? 0 : 1));
+        CHECK((!fits || fresh_start || flash.operations() == operations));
+        flash.set_fault([](Region, bool erase, std::uint32_t) {  // from now on no sector is erased
+            return erase ? Status::nor_timeout : Status::ok;
+        });
+        // A whole sector is less the copy that began it.
+        for (std::uint32_t number = 100; number < 100 + std::min(wanted, kSlots - 1); ++number) {
+            REQUIRE(journal.append(numbered(number)) == Status::ok);
+            REQUIRE(number_of(mounted(flash).state()) == number);
+        }
+        CHECK(flash.violation() == "");
+    }
+}
+
+TEST_CASE("where no room can be reserved the journal goes on in the sector it has", "[loader][journal]") {
+    const bool erases = GENERATE(false, true);  // but takes no records
+    const bool fresh_start = GENERATE(false, true);
+    CAPTURE(erases, fresh_start);
+    FlashModel flash{Geometry::small()};
+    Journal writer = mounted(flash);
+    for (std::uint32_t number = 1; number <= 4; ++number) {
+        REQUIRE(writer.append(numbered(number)) == Status::ok);
+    }
+    flash.set_fault([=](Region region, bool erase, std::uint32_t) {
+        return region == Region::flag_b && !(erase && erases) ? Status::nor_timeout : Status::ok;
+    });
+    Journal journal = fresh_start ? mounted(flash) : writer;
+    CHECK(journal.reserve(5) == Status::journal_failed);
+    CHECK(number_of(mounted(flash).state()) == 4);
+    for (std::uint32_t number = 5; number <= (fresh_start ? 6U : 7U); ++number) {
+        REQUIRE(journal.append(numbered(number)) == Status::ok);
+        REQUIRE(number_of(mounted(flash).state()) == number);
+    }
+    const std::uint32_t last = number_of(journal.state());
+    CHECK(journal.append(numbered(9)) == Status::journal_failed);
+    CHECK(journal.reserve(1) == Status::journal_failed);
+    CHECK(number_of(mounted(flash).state()) == last);
+    flash.set_fault({});
+    Journal later = mounted(flash);
+    REQUIRE(later.settle() == Status::ok);
+    CHECK(number_of(later.state()) == last);
+    CHECK(later.append(numbered(9)) == Status::ok);
+    CHECK(number_of(mounted(flash).state()) == 9);
+    CHECK(flash.violation() == "");
+}
+
 TEST_CASE("the journal reads as text, oldest first, whole lines only", "[loader][journal]") {
     FlashModel flash{Geometry::small()};
     Journal journal = mounted(flash);
@@ -339,6 +402,7 @@ TEST_CASE("a journal that cannot be read says why and is not written over", "[lo
     CHECK(blind.append(numbered(11)) == Status::journal_failed);  // never mounted
     CHECK(blind.mount() == Status::nor_timeout);
     CHECK(blind.append(numbered(11)) == Status::nor_timeout);
+    CHECK(blind.reserve(1) == Status::nor_timeout);
     CHECK(flash.operations() == operations);
     flash.set_read_fault({});
     CHECK(blind.mount() == Status::ok);
