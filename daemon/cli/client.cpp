@@ -152,6 +152,27 @@ struct Client::Curl {
         exchange.handle = handle;
     }
 
+    /// Performs what was prepared, until it is done, Ctrl-C comes or `goes_on` (asked at each turn, at least
+    /// once a second) says no. Nothing: it was not done.
+    std::optional<CURLcode> perform(Interrupts& interrupts, const std::function<bool()>& goes_on) {
+        CURLM* multi = curl_multi_init();
+        curl_multi_add_handle(multi, handle);
+        std::optional<CURLcode> ended;
+        for (;;) {
+            int running = 0;
+            curl_multi_perform(multi, &running);
+            int left = 0;
+            while (const CURLMsg* message = curl_multi_info_read(multi, &left))
+                if (message->msg == CURLMSG_DONE) ended = message->data.result;
+            if (ended || !goes_on() || interrupts.came()) break;
+            curl_waitfd extra{interrupts.descriptor(), CURL_WAIT_POLLIN, 0};
+            curl_multi_poll(multi, &extra, interrupts.descriptor() >= 0 ? 1 : 0, kTickMs, nullptr);
+        }
+        curl_multi_remove_handle(multi, handle);
+        curl_multi_cleanup(multi);
+        return ended;
+    }
+
     Error error_of(CURLcode code, const std::filesystem::path& socket) const {
         if (code != CURLE_COULDNT_CONNECT)
             return unreachable(std::string("talking to mcuotad failed: ") + curl_easy_strerror(code));
@@ -175,6 +196,29 @@ struct Client::Curl {
         if (problem) return unreachable("the answer is not JSON: " + problem.message());
         return parsed;
     }
+
+    /// Without `interrupts` Ctrl-C ends the program.
+    Result<json::value> post(const std::filesystem::path& socket, const std::string& path,
+                             const json::value& body, Interrupts* interrupts) {
+        Exchange exchange;
+        prepare(socket, path, exchange);
+        const std::string sent = json::serialize(body);
+        curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, kAnswerTimeoutMs);
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(sent.size()));
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, sent.c_str());
+        curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
+        curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+        std::optional<CURLcode> ended;
+        if (interrupts != nullptr)
+            ended = perform(*interrupts, [] { return true; });
+        else
+            ended = curl_easy_perform(handle);
+        curl_slist_free_all(headers);
+        if (ended) return finish(*ended, exchange, socket);
+        return Error{ErrorCode::cancelled,
+                     "interrupted before mcuotad answered; it may do what it was asked all the same",
+                     "see whether it does: mcuota job list"};
+    }
 };
 
 Client::Client(std::filesystem::path socket) : socket_(std::move(socket)), curl_(std::make_unique<Curl>()) {}
@@ -188,17 +232,11 @@ Result<json::value> Client::get(const std::string& path) {
 }
 
 Result<json::value> Client::post(const std::string& path, const json::value& body) {
-    Exchange exchange;
-    curl_->prepare(socket_, path, exchange);
-    const std::string sent = json::serialize(body);
-    curl_easy_setopt(curl_->handle, CURLOPT_TIMEOUT_MS, kAnswerTimeoutMs);
-    curl_easy_setopt(curl_->handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(sent.size()));
-    curl_easy_setopt(curl_->handle, CURLOPT_POSTFIELDS, sent.c_str());
-    curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
-    curl_easy_setopt(curl_->handle, CURLOPT_HTTPHEADER, headers);
-    auto result = curl_->finish(curl_easy_perform(curl_->handle), exchange, socket_);
-    curl_slist_free_all(headers);
-    return result;
+    return curl_->post(socket_, path, body, nullptr);
+}
+
+Result<json::value> Client::post(const std::string& path, const json::value& body, Interrupts& interrupts) {
+    return curl_->post(socket_, path, body, &interrupts);
 }
 
 Result<json::value> Client::upload(const std::string& path, const std::filesystem::path& file,
@@ -248,29 +286,16 @@ Result<StreamEnd> Client::events(const std::string& path, const Listener& listen
     exchange.parser = &parser;
     exchange.on_event = &on_event;
     curl_->prepare(socket_, path, exchange);
-    CURLM* multi = curl_multi_init();
-    curl_multi_add_handle(multi, curl_->handle);
-
-    std::optional<CURLcode> ended;
     auto next_tick = std::chrono::steady_clock::now() + std::chrono::milliseconds(kTickMs);
-    while (!ended && !enough && !interrupts.came()) {
-        int running = 0;
-        curl_multi_perform(multi, &running);
-        int left = 0;
-        while (const CURLMsg* message = curl_multi_info_read(multi, &left))
-            if (message->msg == CURLMSG_DONE) ended = message->data.result;
-        if (ended || enough) break;
-        if (std::chrono::steady_clock::now() >= next_tick) {
+    const std::optional<CURLcode> ended = curl_->perform(interrupts, [&] {
+        if (!enough && std::chrono::steady_clock::now() >= next_tick) {
             next_tick += std::chrono::milliseconds(kTickMs);
             listener.on_second();
         }
-        curl_waitfd extra{interrupts.descriptor(), CURL_WAIT_POLLIN, 0};
-        curl_multi_poll(multi, &extra, interrupts.descriptor() >= 0 ? 1 : 0, kTickMs, nullptr);
-    }
+        return !enough;
+    });
     long status = 0;
     curl_easy_getinfo(curl_->handle, CURLINFO_RESPONSE_CODE, &status);
-    curl_multi_remove_handle(multi, curl_->handle);
-    curl_multi_cleanup(multi);
     if (enough) return StreamEnd::enough;
     if (interrupts.came()) return StreamEnd::interrupted;
     if (status != 0 && status != 200) return error_in(exchange.body, status);

@@ -48,6 +48,10 @@ class Client {
     /// the daemon's own error.
     [[nodiscard]] Result<boost::json::value> get(const std::string& path);
     [[nodiscard]] Result<boost::json::value> post(const std::string& path, const boost::json::value& body);
+    /// The same for what may take its time: `cancelled` when Ctrl-C came before the answer. The daemon may
+    /// have done it all the same.
+    [[nodiscard]] Result<boost::json::value> post(const std::string& path, const boost::json::value& body,
+                                                  Interrupts& interrupts);
     /// Sends the file's bytes. `progress` is told bytes sent and total.
     [[nodiscard]] Result<boost::json::value> upload(
         const std::string& path, const std::filesystem::path& file,

@@ -70,12 +70,12 @@ std::string plan_text(const json::value& install, const Style& style, bool dry_r
 }
 
 /// Waits for the jobs and tells how they ended: in words, or with `about` and their last states as JSON.
-int wait_for(const Context& context, Reader& reader, json::object about,
+int wait_for(const Context& context, Reader& reader, Interrupts& interrupts, json::object about,
              const std::vector<std::int64_t>& ids) {
     using Form = WatchScreen::Form;
     const Form form = context.options.json ? Form::silent : context.err.terminal ? Form::bars : Form::lines;
     WatchScreen screen(stderr, context.err, form);
-    const auto watched = watch(reader.client(), ids, screen);
+    const auto watched = watch(reader.client(), ids, screen, interrupts);
     if (!watched) return fail(context, watched.error());
     if (context.options.json) {
         json::array jobs;
@@ -103,7 +103,8 @@ int run_job_watch(const Context& context, Reader& reader) {
     if (context.options.id != 0) ids.push_back(context.options.id);
     if (ids.empty() && form == Form::bars)
         std::fprintf(stderr, "watching all jobs; Ctrl-C ends the watching only\n");
-    const auto watched = watch(reader.client(), ids, screen);
+    Interrupts interrupts;
+    const auto watched = watch(reader.client(), ids, screen, interrupts);
     if (!watched) return fail(context, watched.error());
     if (watched->interrupted) {
         say_still_running(watched->jobs);
@@ -120,9 +121,12 @@ int run_install(const Context& context, Reader& reader) {
     for (const std::string& device : context.options.devices)
         devices.emplace_back(device);
     const bool dry_run = context.options.dry_run;
-    const auto accepted = reader.client().post("/v1/jobs", json::object{{"package", at(*package, {"sha256"})},
-                                                                        {"devices", std::move(devices)},
-                                                                        {"dry_run", dry_run}});
+    Interrupts interrupts;
+    const auto accepted = reader.client().post(
+        "/v1/jobs",
+        json::object{
+            {"package", at(*package, {"sha256"})}, {"devices", std::move(devices)}, {"dry_run", dry_run}},
+        interrupts);
     if (!accepted) return fail(context, accepted.error());
 
     std::vector<std::int64_t> ids;
@@ -143,12 +147,13 @@ int run_install(const Context& context, Reader& reader) {
         print_json(about);
     }
     if (!needed) return exit_code(ErrorCode::nothing_to_do);
-    return waits ? wait_for(context, reader, std::move(about), ids) : 0;
+    return waits ? wait_for(context, reader, interrupts, std::move(about), ids) : 0;
 }
 
 int run_rollback(const Context& context, Reader& reader) {
+    Interrupts interrupts;
     const auto job = reader.client().post(
-        "/v1/devices/" + api::percent_encode(context.options.name) + "/rollback", json::object{});
+        "/v1/devices/" + api::percent_encode(context.options.name) + "/rollback", json::object{}, interrupts);
     if (!job) return fail(context, job.error());
     const std::int64_t id = number(*job, {"id"});
     if (!context.options.json) {
@@ -156,7 +161,7 @@ int run_rollback(const Context& context, Reader& reader) {
                     text(*job, {"to_version"}).c_str());
         std::fflush(stdout);
     }
-    if (!context.options.no_wait) return wait_for(context, reader, json::object{}, {id});
+    if (!context.options.no_wait) return wait_for(context, reader, interrupts, json::object{}, {id});
     if (context.options.json) print_json(json::object{{"jobs", json::array({*job})}});
     return 0;
 }

@@ -85,8 +85,7 @@ void WatchScreen::show(const json::value& job) {
 }
 
 Result<Watched> watch(Client& client, const std::vector<std::int64_t>& ids, WatchScreen& screen,
-                      std::int64_t patience_ms) {
-    Interrupts interrupts;
+                      Interrupts& interrupts, std::int64_t patience_ms) {
     std::string path = "/v1/events";
     for (std::size_t i = 0; i < ids.size(); ++i)
         path += (i == 0 ? "?job=" : ",") + std::to_string(ids[i]);

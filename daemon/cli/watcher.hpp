@@ -46,9 +46,10 @@ struct Watched {
     std::map<std::int64_t, boost::json::value> jobs;  ///< last known state of each
 };
 
-/// Watches these jobs until all have ended, or, when there are none named, everything until Ctrl-C.
+/// Watches these jobs until all have ended, or, when there are none named, everything until Ctrl-C, which
+/// `interrupts` hears.
 /// daemon_unreachable when the daemon goes away and does not come back within `patience_ms`.
 [[nodiscard]] Result<Watched> watch(Client& client, const std::vector<std::int64_t>& ids, WatchScreen& screen,
-                                    std::int64_t patience_ms = 120'000);
+                                    Interrupts& interrupts, std::int64_t patience_ms = 120'000);
 
 }  // namespace mcuota::cli

@@ -20,8 +20,6 @@ namespace {
 constexpr unsigned kIdentityTries = 3;
 constexpr std::int64_t kIdentityPause_ms = 5'000;
 constexpr std::int64_t kDatabasePause_ms = 5'000;
-/// A device says what is wrong with it when it is asked: once a day, also when nothing else is to be done.
-constexpr std::int64_t kLookAgain_ms = 24 * 60 * 60 * 1'000;
 constexpr auto kShowEvery = std::chrono::milliseconds(250);
 constexpr unsigned kTellStep_percent = 5;
 
@@ -65,7 +63,7 @@ asio::awaitable<void> DeviceWorker::run() {
             identity_tries_left_ = answered ? 0 : identity_tries_left_ - 1;
             if (identity_tries_left_ > 0)
                 co_await idle_.wait_for(kIdentityPause_ms * (kIdentityTries - identity_tries_left_));
-        } else if (!co_await idle_.wait_for(kLookAgain_ms)) {
+        } else if (!co_await idle_.wait_for(tools_.look_again_ms)) {
             identity_tries_left_ = 1;
         }
     }

@@ -20,7 +20,8 @@ Engine::Engine(EngineParts parts, const config::Config& config)
              parts_.fetcher,
              {config.policy.attempts_max, config.policy.backoff_min_ms, config.policy.backoff_max_ms,
               config.policy.new_url_wait_ms},
-             parts_.log} {}
+             parts_.log,
+             parts_.look_again_ms} {}
 
 Engine::~Engine() = default;
 

@@ -43,7 +43,8 @@ struct EngineParts {
     MakeCloud make_cloud;
     CheckSignature check_signature;
     std::function<db::TimeMs()> now_ms;
-    std::function<void()> changed;  ///< something worth a status line has changed
+    std::function<void()> changed;              ///< something worth a status line has changed
+    std::int64_t look_again_ms{kLookAgain_ms};  ///< how long an idle device is left alone
 };
 
 class Engine final : public api::Backend, public cloud::CloudSink, public cloud::Outbox, private WorkerHost {

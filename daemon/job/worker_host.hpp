@@ -29,6 +29,9 @@ struct LiveProgress {
     std::uint64_t payload_bytes{0};
 };
 
+/// A device says what is wrong with it when it is asked: once a day, also when nothing else is to be done.
+inline constexpr std::int64_t kLookAgain_ms = 24 * 60 * 60 * 1'000;
+
 /// Shared tools; all outlive every worker.
 struct Tools {
     boost::asio::any_io_executor executor;
@@ -38,6 +41,7 @@ struct Tools {
     Fetcher& fetcher;
     Limits limits;
     Log& log;
+    std::int64_t look_again_ms;  ///< how long an idle device is left alone
 };
 
 class WorkerHost {

@@ -360,6 +360,70 @@ TEST_CASE("Ctrl-C ends the watching and says that the job goes on", "[cli]") {
     CHECK(has(run.err(), "job 2 goes on; see it again: mcuota job watch 2"));
 }
 
+TEST_CASE("rollback waits for its end, or only says which job it is", "[cli]") {
+    Gateway gateway;
+    gateway.on_loop([&] { gateway.backend.device_views[0].backup = {"0.9.0", "valid", "", 4096, {}}; });
+    const std::string name = gateway.on_loop([&] { return gateway.backend.device_views[0].name; });
+    SECTION("to its end") {
+        Run run(gateway.with({"rollback", name}));
+        run.wait_for("job 3  ");
+        gateway.on_loop([&] {
+            JobView job = *gateway.backend.job(3);
+            job.state = "succeeded";
+            gateway.backend.change(job);
+        });
+        CHECK(run.code() == 0);
+        CHECK(has(run.out(), name + ": job 3, back to 0.9.0\n"));
+        CHECK(has(run.out(), "job 3 on " + name + ": succeeded"));
+    }
+    SECTION("not waited for") {
+        Run run(gateway.with({"rollback", name, "--no-wait", "--json"}));
+        CHECK(run.code() == 0);
+        CHECK(json::parse(run.out()).at("jobs").at(0).at("id") == 3);
+    }
+    SECTION("no backup") {
+        gateway.on_loop([&] { gateway.backend.device_views[0].backup.reset(); });
+        Run run(gateway.with({"rollback", name}));
+        CHECK(run.code() == 3);
+        CHECK(has(run.err(), "holds no backup image"));
+    }
+}
+
+TEST_CASE("Ctrl-C ends the waiting for a rollback in words, and only the waiting", "[cli]") {
+    Gateway gateway;
+    gateway.on_loop([&] { gateway.backend.device_views[0].backup = {"0.9.0", "valid", "", 4096, {}}; });
+    const std::string name = gateway.on_loop([&] { return gateway.backend.device_views[0].name; });
+    SECTION("while it runs") {
+        Run run(gateway.with({"rollback", name}));
+        run.wait_for("job 3  ");
+        run.interrupt();
+        CHECK(run.code() == 1);
+        CHECK(has(run.err(), "job 3 goes on; see it again: mcuota job watch 3"));
+        CHECK(gateway.on_loop([&] { return gateway.backend.job(3)->state; }) == "queued");
+    }
+    SECTION("while it runs, with --json") {
+        Run run(gateway.with({"rollback", name, "--json"}));
+        while (gateway.on_loop([&] { return gateway.backend.listeners.empty(); }))
+            std::this_thread::yield();
+        run.interrupt();
+        CHECK(run.code() == 1);
+        CHECK(json::parse(run.out()).at("jobs").is_array());
+        CHECK(has(run.err(), "job 3 goes on") == !json::parse(run.out()).at("jobs").as_array().empty());
+    }
+    SECTION("while the device is still being asked") {
+        gateway.on_loop([&] { gateway.backend.device_silent = true; });
+        Run run(gateway.with({"rollback", name}));
+        while (gateway.on_loop([&] { return gateway.backend.silence == nullptr; }))
+            std::this_thread::yield();
+        run.interrupt();
+        CHECK(run.code() == 1);
+        CHECK(has(run.err(), "interrupted before mcuotad answered"));
+        CHECK(has(run.err(), "next: see whether it does: mcuota job list"));
+        CHECK(run.out().empty());
+        gateway.on_loop([&] { gateway.backend.silence->cancel(); });
+    }
+}
+
 TEST_CASE("watching outlives a restart of the daemon", "[cli]") {
     auto first = std::make_unique<Gateway>();
     TemporaryFolder place;

@@ -1,6 +1,8 @@
 // The commands of the fake engine.
 #include "tests/unit/api/fake_backend.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+
 // GCC 12 takes the frames of coroutines that never wait for allocations of another kind.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
@@ -73,6 +75,12 @@ awaitable<Result<JobView>> FakeBackend::retry(std::int64_t id, bool full, Caller
 
 awaitable<Result<JobView>> FakeBackend::rollback(std::string device, Caller caller) {
     calls.push_back("rollback " + device + " by " + caller.name);
+    if (device_silent) {
+        silence = std::make_unique<boost::asio::steady_timer>(co_await boost::asio::this_coro::executor,
+                                                              boost::asio::steady_timer::time_point::max());
+        co_await silence->async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+        co_return Error{ErrorCode::device_silent, device + " does not answer", "check the cable", 0};
+    }
     for (const DeviceView& view : device_views)
         if (view.name == device && view.backup) {
             JobView job;

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,8 @@ class FakeBackend : public Backend {
     std::optional<Error> refuses_package;
     std::optional<Error> refuses_install;
     bool up_to_date{false};
+    bool device_silent{false};  ///< who asks for a rollback gets an answer only when `silence` is cancelled
+    std::unique_ptr<boost::asio::steady_timer> silence;
     bool throws{false};
     std::uint64_t package_limit{1U << 20};
     std::vector<std::string> calls;

@@ -1,11 +1,13 @@
 // The stand-ins around the engine.
 #include "tests/unit/job/plant.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
+#include <mutex>
 
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/link/device_error.hpp"
@@ -218,9 +220,24 @@ class FakeCloud final : public cloud::Cloud {
     cloud::CloudSink& sink_;
 };
 
-class QuietLog final : public Log {
+class KeptLog final : public Log {
+  public:
+    std::size_t count(const std::string& text) {
+        const std::lock_guard lock(mutex_);
+        return static_cast<std::size_t>(std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
+            return line.find(text) != std::string::npos;
+        }));
+    }
+
   protected:
-    void put(const std::string& line) override { UNSCOPED_INFO(line); }
+    void put(const std::string& line) override {
+        const std::lock_guard lock(mutex_);
+        lines_.push_back(line);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<std::string> lines_;
 };
 
 }  // namespace
@@ -228,7 +245,7 @@ class QuietLog final : public Log {
 struct Plant::Running {
     explicit Running(Plant& plant) : fetcher(plant) {}
     asio::thread_pool pool{2};
-    QuietLog log;
+    KeptLog log;
     FakeFetcher fetcher;
     std::unique_ptr<PackageCache> cache;
     bool stopped{false};
@@ -311,6 +328,10 @@ void Plant::sign_again() {
     package_file = *package::serialize(package_);
 }
 
+std::size_t Plant::logged(const std::string& text) {
+    return running_->log.count(text);
+}
+
 void Plant::start() {
     loop = std::make_unique<asio::io_context>(1);
     running_ = std::make_unique<Running>(*this);
@@ -342,6 +363,7 @@ void Plant::start() {
                 .count();
         },
         {}};
+    parts.look_again_ms = look_again_ms;
     engine = std::make_unique<Engine>(std::move(parts), config_);
     REQUIRE(engine->start());
 }

@@ -76,6 +76,9 @@ class Plant {
     /// Messages waiting for the cloud: "failure 2.0.0", "version 1.0.0", "progress 30".
     [[nodiscard]] std::vector<std::string> told();
 
+    /// How many lines of the log hold `text`, since the last start().
+    [[nodiscard]] std::size_t logged(const std::string& text);
+
     /// A push of the package as the cloud would send it.
     cloud::Offer offer(const std::string& version = "2.0.0", const std::string& url = "https://x/p?sig=1");
     /// Uploads and installs the package as `mcuota install` would.
@@ -92,6 +95,7 @@ class Plant {
     unsigned fetches{0};
     Sha256Digest image_sha256{};
     std::uint32_t pages_max{0};
+    std::int64_t look_again_ms{kLookAgain_ms};  ///< before start(): how long an idle device is left alone
 
     void make_package(const std::string& version, const std::string& hardware = "stm32f429-demo");
     /// Puts a payload of `bytes` bytes (of no meaning: this device does not decode) into the package, for
