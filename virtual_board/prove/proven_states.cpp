@@ -23,23 +23,6 @@ void add_unsteady(Hasher& hash, const TornCells& torn) {
     }
 }
 
-/// What outlives a start of the device, and what is being proven.
-Hasher lasting(BenchDevice& device, const EraseUnit* unseen) {
-    Board& board = device.board();
-    Hasher hash;
-    hash.add(device.memory_state(unseen));
-    if (unseen) {
-        hash.add(unseen->internal ? 1 : 2);
-        hash.add(std::uint64_t{unseen->begin} << 32 | unseen->size_bytes);
-    } else if (!device.steady()) {
-        add_unsteady(hash, board.flash().torn());
-        add_unsteady(hash, board.nor().torn());
-        hash.add(board.randomness());
-    }
-    hash.add(device.proof_state());
-    return hash;
-}
-
 }  // namespace
 
 struct ProvenStates::Entry {
@@ -58,9 +41,25 @@ ProvenStates::~ProvenStates() {
     if (entries_) ::munmap(entries_, kEntries * sizeof(Entry));
 }
 
-Fingerprint ProvenStates::running(BenchDevice& device, const EraseUnit* unseen) {
+Fingerprint ProvenStates::lasting(BenchDevice& device, const EraseUnit* unseen) {
     Board& board = device.board();
-    Hasher hash = lasting(device, unseen);
+    Hasher hash;
+    hash.add(device.memory_state(unseen));
+    if (unseen) {
+        hash.add(unseen->internal ? 1 : 2);
+        hash.add(std::uint64_t{unseen->begin} << 32 | unseen->size_bytes);
+    } else if (!device.steady()) {
+        add_unsteady(hash, board.flash().torn());
+        add_unsteady(hash, board.nor().torn());
+        hash.add(board.randomness());
+    }
+    hash.add(device.proof_state());
+    return hash.result();
+}
+
+Fingerprint ProvenStates::running(BenchDevice& device) {
+    Board& board = device.board();
+    Hasher hash;
     hash.add(board.sram());
     hash.add(board.ccm());
     for (const Reg reg :
@@ -75,10 +74,6 @@ Fingerprint ProvenStates::running(BenchDevice& device, const EraseUnit* unseen) 
     board.visit_registers([&hash](std::uint32_t value) { hash.add(value); });
     hash.add(device.gateway_state());
     return hash.result();
-}
-
-Fingerprint ProvenStates::off(BenchDevice& device, const EraseUnit* unseen) {
-    return lasting(device, unseen).result();
 }
 
 std::optional<std::uint8_t> ProvenStates::find(const Fingerprint& state) const {

@@ -21,11 +21,13 @@ class ProvenStates {
     ProvenStates(const ProvenStates&) = delete;
     ProvenStates& operator=(const ProvenStates&) = delete;
 
-    /// Of a running device: memories and their unsteady cells, RAM, core, time since its start, gateway. With
-    /// `unseen` whatever these cells hold: all other cells are steady (BenchDevice::steady_outside()).
-    [[nodiscard]] static Fingerprint running(BenchDevice& device, const EraseUnit* unseen = nullptr);
-    /// Of a device without power that is about to get it: everything else is gone.
-    [[nodiscard]] static Fingerprint off(BenchDevice& device, const EraseUnit* unseen = nullptr);
+    /// What a running device has besides its lasting memories: RAM, core, peripherals, time since its start,
+    /// gateway.
+    [[nodiscard]] static Fingerprint running(BenchDevice& device);
+    /// What outlives a start: memories and their unsteady cells, and what is being proven. With `unseen`
+    /// whatever these cells hold: all others are steady (BenchDevice::steady_outside()). A device without
+    /// power that is about to get it has nothing else.
+    [[nodiscard]] static Fingerprint lasting(BenchDevice& device, const EraseUnit* unseen = nullptr);
     /// The image that runs first after a proven state (its index), or nothing when the state is new.
     [[nodiscard]] std::optional<std::uint8_t> find(const Fingerprint& state) const;
     void add(const Fingerprint& state, std::uint8_t first_image);

@@ -26,7 +26,7 @@ constexpr std::uint64_t kSecondCutWithin = 60;  // operations of a recovery: mos
 // States are compared at this many operations after each start: runs that will meet have met by then.
 constexpr unsigned kStatesLooked = 12;
 // And at some of the first slices after each start.
-constexpr std::uint64_t kSlicesPerLook = 4, kLastSliceLooked = 16;
+constexpr std::uint64_t kSlicesPerLook = 8, kLastSliceLooked = 16;
 constexpr std::uint64_t kHarmCount = std::size(kHarms);
 
 // How a run ends, in its report.
@@ -254,21 +254,28 @@ void Sweep::meet(const Fingerprint& state, std::vector<Fingerprint>& passed, con
     passed.push_back(state);
 }
 
-/// The last cut is over: has another run been here, or would it have gone on alike?
-void Sweep::meet_state(Fingerprint (*of)(BenchDevice&, const EraseUnit*)) {
+/// The last cut is over: has another run been here, or would it have gone on alike? `besides`: what the
+/// device has besides its lasting memories.
+void Sweep::meet_state(const Fingerprint& besides) {
     using Stage = Unseen::Stage;
     if (unseen_ && unseen_->stage == Stage::started && device_.memory_of(unseen_->unit).accessed())
         unseen_->stage = Stage::seen;
+    const auto both = [&besides](const Fingerprint& lasting) {
+        Hasher hash;
+        hash.add(besides);
+        hash.add(lasting);
+        return hash.result();
+    };
     const bool hides = unseen_ && (unseen_->stage == Stage::cut || unseen_->stage == Stage::started);
     if (hides && device_.steady_outside(unseen_->unit))
-        meet(of(device_, &unseen_->unit), unseen_->passed, kUnseen);
+        meet(both(ProvenStates::lasting(device_, &unseen_->unit)), unseen_->passed, kUnseen);
     if (hides) device_.memory_of(unseen_->unit).pause();
-    meet(of(device_, nullptr), passed_, kMet);
+    meet(both(ProvenStates::lasting(device_)), passed_, kMet);
     if (hides) device_.memory_of(unseen_->unit).resume();
 }
 
 void Sweep::at_power_up() {
-    if (child_ && !next_ && settings_.memory) meet_state(ProvenStates::off);
+    if (child_ && !next_ && settings_.memory) meet_state({});
 }
 
 void Sweep::at_start() {
@@ -287,7 +294,7 @@ void Sweep::at_slice(Time since_start) {
     const std::uint64_t slice = since_start / kMillisecond;
     if (!child_ || next_ || !settings_.memory || slice > kLastSliceLooked || slice % kSlicesPerLook != 0)
         return;
-    if (device_.at_rest()) meet_state(ProvenStates::running);
+    if (device_.at_rest()) meet_state(ProvenStates::running(device_));
 }
 
 void Sweep::at_erase(const EraseUnit& unit) {
@@ -326,7 +333,7 @@ Fate Sweep::at_operation(const MemoryOperation& operation) {
             looks_ = 0;
         }
         if (settings_.memory && !next_ && looks_++ < kStatesLooked && device_.at_rest())
-            meet_state(ProvenStates::running);
+            meet_state(ProvenStates::running(device_));
         if (!next_ || number != next_->operation) return Fate::runs;
         const CutPoint cut = *next_;
         next_.reset();

@@ -86,7 +86,7 @@ class Sweep {
     [[noreturn]] void report(const char* how, const std::string& ran, const std::string& end,
                              const std::string& trouble);
     void meet(const Fingerprint& state, std::vector<Fingerprint>& passed, const char* how);
-    void meet_state(Fingerprint (*of)(BenchDevice&, const EraseUnit*));
+    void meet_state(const Fingerprint& besides);
     void at_power_up();
     void at_start();
     void at_slice(Time since_start);

@@ -78,7 +78,7 @@ class PowerCut(ProveCase):
     def test_what_was_learnt_of_calls_and_states_changes_no_result(self):
         old = self.write("old.bin", image(900, 9))
         package = self.package(self.write("new.bin", image(800, 10)))
-        arguments = ("--cuts", "18", "--scenario", "revert")
+        arguments = ("--cuts", "12", "--scenario", "revert")
         with_memory = self.prove(package, old, *arguments)
         without = self.prove(package, old, *arguments, "--no-memory")
         self.assertGreater(with_memory["scenarios"][0]["merged"], 0)
@@ -86,9 +86,9 @@ class PowerCut(ProveCase):
         self.assertGreater(with_memory["scenarios"][0]["unseen"], 2)
         self.assertEqual(without["scenarios"][0]["merged"], 0)
         self.assertEqual(with_memory["scenarios"][0]["ends"].keys(), without["scenarios"][0]["ends"].keys())
-        self.assertEqual(sum(without["scenarios"][0]["ends"].values()), 18)
+        self.assertEqual(sum(without["scenarios"][0]["ends"].values()), 12)
         for result in (with_memory, without):
-            self.assert_proven(result, 18)
+            self.assert_proven(result, 12)
             for key in ("milliseconds", "merged", "unseen", "ends"):
                 del result["scenarios"][0][key]
         self.assertEqual(with_memory["scenarios"], without["scenarios"])
