@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "mcu_loader/core/every.hpp"
 #include "mcu_loader/core/little_endian.hpp"
 
 namespace mcuota {
@@ -37,13 +38,13 @@ bool text_char(char c) noexcept {
 }
 
 bool all_zero(std::span<const std::uint8_t> bytes) noexcept {
-    return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+    return every_byte_is(bytes, 0);
 }
 
 template <std::size_t Max>
 bool valid_text(const BoundedText<Max>& text) noexcept {
     if (text.length == 0 || text.length > Max) return false;
-    return std::all_of(text.bytes.begin(), text.bytes.begin() + text.length, text_char);
+    return every(std::span{text.bytes}.first(text.length), text_char);
 }
 
 /// Byte `at` of the text NAME>=VERSION; -1 behind its end.
@@ -107,8 +108,7 @@ bool valid(const Manifest& manifest) noexcept {
         return false;
     if (!valid_requirements(manifest)) return false;
     if (manifest.payload_count == 0 || manifest.payload_count > kPayloadsMax) return false;
-    return std::all_of(manifest.payloads.begin(), manifest.payloads.begin() + manifest.payload_count,
-                       valid_payload);
+    return every(std::span{manifest.payloads}.first(manifest.payload_count), valid_payload);
 }
 
 /// Appends fields; the caller has checked that everything fits.

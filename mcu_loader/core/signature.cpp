@@ -2,6 +2,7 @@
 // range of r and s are checked here, before the library sees the input.
 
 #include "mcu_loader/core/signature.hpp"
+#include "mcu_loader/core/every.hpp"
 
 #include <bearssl_ec.h>
 #include <bearssl_rsa.h>
@@ -28,7 +29,7 @@ constexpr std::array<std::uint8_t, 19> kDigestInfo = {0x30, 0x31, 0x30, 0x0D, 0x
 
 /// Whether 1 <= scalar < order, as ECDSA demands of r and s. Public values: no need for constant time.
 bool in_range(std::span<const std::uint8_t> scalar) noexcept {
-    const bool zero = std::all_of(scalar.begin(), scalar.end(), [](std::uint8_t byte) { return byte == 0; });
+    const bool zero = every_byte_is(scalar, 0);
     return !zero &&
            std::lexicographical_compare(scalar.begin(), scalar.end(), kP256Order.begin(), kP256Order.end());
 }
@@ -62,7 +63,7 @@ bool verify_rsa(std::span<const std::uint8_t> modulus, const Sha256Digest& diges
     const std::span<const std::uint8_t> all(block), text = all.last(kDigestInfo.size() + digest.size());
     const auto padding = all.first(all.size() - text.size()).subspan(2);
     return all[0] == 0 && all[1] == 1 && padding.back() == 0 &&
-           std::all_of(padding.begin(), padding.end() - 1, [](std::uint8_t byte) { return byte == 0xFF; }) &&
+           every_byte_is(padding.first(padding.size() - 1), 0xFF) &&
            std::equal(kDigestInfo.begin(), kDigestInfo.end(), text.begin()) &&
            std::equal(digest.begin(), digest.end(), text.last(digest.size()).begin());
 }
@@ -87,12 +88,13 @@ Status verify_signature(const PublicKey& key, std::span<const std::uint8_t> mess
 Status verify_manifest(std::span<const PublicKey> keys, const Manifest& manifest,
                        std::span<const std::uint8_t> manifest_bytes,
                        std::span<const std::uint8_t> signature) noexcept {
-    const auto key = std::find_if(keys.begin(), keys.end(), [&manifest](const PublicKey& candidate) {
-        return candidate.id == manifest.key_id;
-    });
-    if (key == keys.end()) return Status::key_unknown;
-    if (key->algorithm != manifest.algorithm) return Status::algorithm_unsupported;
-    return verify_signature(*key, manifest_bytes, signature);
+    for (const PublicKey& key : keys) {
+        if (key.id == manifest.key_id) {
+            return key.algorithm == manifest.algorithm ? verify_signature(key, manifest_bytes, signature)
+                                                       : Status::algorithm_unsupported;
+        }
+    }
+    return Status::key_unknown;
 }
 
 }  // namespace mcuota

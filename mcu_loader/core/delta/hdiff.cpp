@@ -1,4 +1,5 @@
 #include "mcu_loader/core/delta/hdiff.hpp"
+#include "mcu_loader/core/every.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,9 +14,8 @@ constexpr std::uint32_t kRunBytes = 64;
 constexpr std::uint32_t kLzmaHeadBytes = 1;
 
 bool take_text(ByteFeed& feed, std::string_view text) noexcept {
-    return std::all_of(text.begin(), text.end(), [&feed](char expected) {
-        return feed.next_byte() == static_cast<std::uint8_t>(expected);
-    });
+    return every(text,
+                 [&feed](char expected) { return feed.next_byte() == static_cast<std::uint8_t>(expected); });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "mcu_loader/core/crc32.hpp"
 #include "mcu_loader/core/device/defects.hpp"
+#include "mcu_loader/core/every.hpp"
 #include "mcu_loader/core/little_endian.hpp"
 
 namespace mcuota::device {
@@ -141,9 +142,7 @@ Status Journal::scan(Region region, Scan& out) noexcept {
         return Status::ok;
     }
     State state;
-    const auto all = [&](std::uint8_t value) {
-        return std::all_of(bytes.begin(), bytes.end(), [=](std::uint8_t byte) { return byte == value; });
-    };
+    const auto all = [&](std::uint8_t value) { return every_byte_is(bytes, value); };
     for (std::uint32_t slot = 0; slot < slots(); ++slot) {
         // A wire can flip a bit once: what makes no sense is read again before it is believed to be torn. But
         // what made no sense once was never blank.
@@ -271,8 +270,8 @@ void Journal::spoil_torn() noexcept {
 /// Also a slot that reads blank or as a record now: a moment ago it did not, so it was in flight.
 void Journal::spoil_unless_spoiled(Region region, std::uint32_t slot) noexcept {
     RecordBytes bytes{};
-    const bool spoiled = storage_.read(region, slot * kJournalRecordBytes, bytes) == Status::ok &&
-                         std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+    const bool spoiled =
+        storage_.read(region, slot * kJournalRecordBytes, bytes) == Status::ok && every_byte_is(bytes, 0);
     if (!spoiled) {
         spoil(region, slot);
     }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "mcu_loader/core/every.hpp"
 #include "mcu_loader/core/payload_decoder.hpp"
 
 namespace mcuota::device {
@@ -75,17 +76,22 @@ Status check_payload(const Manifest& manifest, const EnvelopeHead& head, ByteSou
         return entry.kind == head.kind && entry.size_bytes == head.payload_bytes;
     };
     const bool derived_allowed = (manifest.flags & kFlagAllowDerived) != 0;
-    if (std::none_of(entries.begin(), entries.end(), fits_kind_and_size) && !derived_allowed) {
+    if (every(entries, [&](const PayloadEntry& entry) { return !fits_kind_and_size(entry); }) &&
+        !derived_allowed) {
         return Status::payload_not_listed;
     }
     Sha256Digest digest{};
     if (const Status status = hash_payload(payload, board, digest); status != Status::ok) {
         return status;
     }
-    const auto listed = std::find_if(entries.begin(), entries.end(), [&](const PayloadEntry& entry) {
-        return fits_kind_and_size(entry) && entry.sha256 == digest;
-    });
-    if (listed == entries.end()) {
+    const PayloadEntry* listed = nullptr;
+    for (const PayloadEntry& entry : entries) {
+        if (fits_kind_and_size(entry) && entry.sha256 == digest) {
+            listed = &entry;
+            break;
+        }
+    }
+    if (listed == nullptr) {
         if (!derived_allowed) {
             return Status::payload_hash_mismatch;
         }

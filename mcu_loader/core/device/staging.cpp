@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "mcu_loader/core/crc32.hpp"
+#include "mcu_loader/core/every.hpp"
 #include "mcu_loader/core/little_endian.hpp"
 
 namespace mcuota::device {
@@ -134,9 +135,7 @@ Status Staging::read_mark(std::uint32_t slot, Mark& mark, MarkSlot& kind) noexce
     std::array<std::uint8_t, sizeof(Mark)> bytes;
     const Status status = storage_.read(Region::download, mark_offset(slot), bytes);
     std::memcpy(&mark, bytes.data(), sizeof mark);
-    const auto all = [&](std::uint8_t value) {
-        return std::all_of(bytes.begin(), bytes.end(), [=](std::uint8_t byte) { return byte == value; });
-    };
+    const auto all = [&](std::uint8_t value) { return every_byte_is(bytes, value); };
     kind = all(0xFF)                           ? MarkSlot::blank
            : all(0)                            ? MarkSlot::spoiled
            : mark.seal == mark.seal_for(salt_) ? MarkSlot::mark

@@ -21,6 +21,9 @@ class Defects(ProveCase):
     def test_a_journal_record_that_counts_without_its_crc_is_found(self):
         self.failed("defect-journal-unsealed", "revert")
 
+    def test_an_application_that_is_touched_before_the_package_is_proven_is_found(self):
+        self.failed("defect-erase-before-rehearsal", "wrong-image")
+
     def test_a_backup_that_is_put_back_unchecked_is_found(self):
         for scenario in ("revert-damaged", "rollback-damaged"):
             with self.subTest(scenario=scenario):
