@@ -52,6 +52,14 @@ Outcome<ChipId> parse_chip_id(const std::string& text) {
     return id;
 }
 
+void add_nor_part(CLI::App& command, std::uint32_t& nor_part) {
+    command.add_option("--nor-part", nor_part, "NOR: W25Q128 (default, 16 MiB) or W25Q256 (32 MiB)")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, std::uint32_t>{{"W25Q128", W25q::kSizeBytes},
+                                                                         {"W25Q256", W25q::kLargeSizeBytes}})
+                .description("W25Q128|W25Q256"));
+}
+
 namespace {
 
 CLI::App* add_prove(CLI::App& app, ProveOptions& options) {
@@ -90,6 +98,7 @@ CLI::App* add_prove(CLI::App& app, ProveOptions& options) {
                                                                         {"1MB-dual", Part::dual_1mb},
                                                                         {"2MB", Part::dual_2mb}})
                         .description("1MB|1MB-dual|2MB"));
+    add_nor_part(*prove, options.nor_part);
     return prove;
 }
 
@@ -114,11 +123,7 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
         ->required();
     run->add_option("--nor", options.nor, "Image of the SPI NOR flash; created erased when missing")
         ->required();
-    run->add_option("--nor-part", options.nor_part, "NOR: W25Q128 (default, 16 MiB) or W25Q256 (32 MiB)")
-        ->transform(
-            CLI::CheckedTransformer(std::map<std::string, std::uint32_t>{{"W25Q128", W25q::kSizeBytes},
-                                                                         {"W25Q256", W25q::kLargeSizeBytes}})
-                .description("W25Q128|W25Q256"));
+    add_nor_part(*run, options.nor_part);
     run->add_option("--load", options.load,
                     "ELF file, or binary for 0x08000000, written into the flash first (repeatable)");
     run->add_option("--uart", options.uart, "Console USART1: pty:PATH, unix:PATH or tcp:PORT");

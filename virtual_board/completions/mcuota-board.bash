@@ -40,7 +40,7 @@ _mcuota_board() {
                     words+=" --fault --boot0 --trace --json --help" ;;
                 prove)
                     words="--loader --case --scenario --cuts --depth --seed --jobs --security-counter --only --executes --no-memory"
-                    words+=" --part --help" ;;
+                    words+=" --part --nor-part --help" ;;
             esac ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

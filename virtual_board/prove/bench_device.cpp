@@ -33,7 +33,7 @@ std::string hex(std::uint16_t status) {
 
 DeviceMemories BenchDevice::blank(const BenchConfig& config, std::span<const std::uint8_t> loader) {
     DeviceMemories out{
-        Bytes(FlashGeometry(config.board.part).size_bytes(), 0xFF), Bytes(W25q::kSizeBytes, 0xFF), {}};
+        Bytes(FlashGeometry(config.board.part).size_bytes(), 0xFF), Bytes(config.nor_bytes, 0xFF), {}};
     std::copy_n(loader.begin(), std::min(loader.size(), out.flash.size()), out.flash.begin());
     return out;
 }
@@ -48,7 +48,7 @@ BenchDevice::BenchDevice(const BenchConfig& config, DeviceMemories memories, std
       nor_erases_(nor_.size() / kNorSectorBytes),
       backup_(memories.backup),
       flash_digest_(flash_),
-      nor_digest_(std::span{nor_}.first(config.nor_used_bytes)),
+      nor_digest_(std::span{nor_}.first(config.nor_used_bytes())),
       client_([this](std::span<const std::uint8_t> bytes) {
           for (const std::uint8_t byte : bytes)
               board_->console_receive({byte, false});
@@ -297,7 +297,7 @@ std::string BenchDevice::interrupt_after(const ProveJob& job, std::uint64_t nor_
 
 bool BenchDevice::damage_copies(const Bytes& image) {
     const std::boyer_moore_horspool_searcher searcher(image.begin(), image.end());
-    const auto end = nor_.begin() + config_.nor_used_bytes;
+    const auto end = nor_.begin() + config_.nor_used_bytes();
     bool found = false;
     for (auto at = nor_.begin(); (at = std::search(at, end, searcher)) != end;) {
         const auto offset =

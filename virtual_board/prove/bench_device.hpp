@@ -63,7 +63,11 @@ struct BenchConfig {
     JournalLayout journal;
     std::uint32_t application{0x0802'0000};
     bool vbat{true};
-    std::uint32_t nor_used_bytes{0x5F0000};  ///< no region of the loader lies behind it
+    std::uint32_t nor_bytes{W25q::kSizeBytes};  ///< they make the part
+    /// No region of the loader lies behind it.
+    [[nodiscard]] std::uint32_t nor_used_bytes() const noexcept {
+        return nor_bytes == W25q::kSizeBytes ? 0x5F0000 : nor_bytes;
+    }
 };
 
 /// What outlives the power.

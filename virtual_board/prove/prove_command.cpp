@@ -226,6 +226,7 @@ class ScenarioProof {
         BenchConfig config;
         config.board.part = options_.part;
         config.board.seed = options_.seed;
+        config.nor_bytes = options_.nor_part;
         BenchDevice device(config, with_old_ ? with_old_->whole() : BenchDevice::blank(config, files_.loader),
                            known_images(files_, kind, options_));
         std::optional<FastCalls> fast_calls;

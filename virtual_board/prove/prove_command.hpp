@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "virtual_board/models/flash_geometry.hpp"
+#include "virtual_board/models/w25q.hpp"
 
 namespace mcuota::board {
 
@@ -23,6 +24,7 @@ struct ProveOptions {
     unsigned jobs{1};
     std::uint32_t security_counter{0};  ///< of all three images
     Part part{Part::single_1mb};
+    std::uint32_t nor_part{W25q::kSizeBytes};  ///< bytes: they make the part
     std::string only;
     bool memory{true};     ///< what was learnt of calls and states is used again
     bool executes{false};  ///< the images contain our agent and are executed

@@ -122,6 +122,8 @@ void add_prove(CLI::App& app, Chosen& chosen, ProveOptions& o) {
     c->add_option("--payload", o.payload, "kind of payload; else the one a gateway would send");
     c->add_option("--part", o.part, "flash of the virtual board")
         ->check(CLI::IsMember({"1MB", "1MB-dual", "2MB"}));
+    c->add_option("--nor-part", o.nor_part, "NOR of the virtual board")
+        ->check(CLI::IsMember({"W25Q128", "W25Q256"}));
     c->add_option("--only", o.only, "repeat one cut by its id");
     c->add_option("--loader", o.loader, "another loader image, ELF or binary");
     c->add_option("--board", o.board, "the program mcuota-board");

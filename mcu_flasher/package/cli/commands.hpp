@@ -122,7 +122,7 @@ struct ProveOptions {
     std::uint64_t seed{1};
     unsigned jobs{0};  ///< 0: one for each processor
     std::vector<std::string> scenarios;
-    std::string part;
+    std::string part, nor_part;
     std::string only;
     std::string loader;
     std::string board;

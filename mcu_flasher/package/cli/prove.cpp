@@ -116,6 +116,7 @@ std::vector<std::string> prover_arguments(const ProveOptions& options, const Pro
     add("--jobs",
         std::to_string(options.jobs != 0 ? options.jobs : std::max(1U, std::thread::hardware_concurrency())));
     if (!options.part.empty()) add("--part", options.part);
+    if (!options.nor_part.empty()) add("--nor-part", options.nor_part);
     if (!options.only.empty()) add("--only", options.only);
     for (const std::string& scenario : options.scenarios)
         add("--scenario", scenario);

@@ -76,6 +76,13 @@ class Others(ProveCase):
             with self.subTest(part=part):
                 self.assert_proven(self.prove(package, old, "--cuts", "all", "--part", part), 2000)
 
+    def test_the_loader_of_the_2_mb_board(self):
+        old, new = (os.path.join(self.firmware, f"demo-2mb-v{version}.bin") for version in (1, 2))
+        package = self.package(new, old, "stm32f429-2mb")
+        loader = os.path.join(self.firmware, "loader-2mb.elf")
+        result = self.prove(package, old, "--cuts", "600", "--loader", loader, "--part", "2MB", "--nor-part", "W25Q256")
+        self.assert_proven(result, 3000)
+
     def test_the_demo_pair_confirms_itself_through_every_cut(self):
         old = os.path.join(self.firmware, "demo-v1.bin")
         package = self.package(os.path.join(self.firmware, "demo-v2.bin"), old, "stm32f429-demo")

@@ -33,7 +33,7 @@ _mcuota_pack() {
         diff) words="--format --load-address --memory --prefix --key" ;;
         patch) words="" ;;
         prove)
-            words="--base --cuts --depth --seed --jobs --scenario --pubkey --hardware --payload --part --only --loader
+            words="--base --cuts --depth --seed --jobs --scenario --pubkey --hardware --payload --part --nor-part --only --loader
                    --board --executes --no-memory" ;;
         *) return ;;
     esac
