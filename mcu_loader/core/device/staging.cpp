@@ -259,11 +259,11 @@ Status Staging::offer(const link::Offer& offer, link::Held& held) noexcept {
     const std::uint32_t units = round_up(offer.envelope_bytes, unit_bytes()) / unit_bytes();
     const bool marks_left = next_mark_ + units + 2 <= mark_slots();
     const bool header_doubtful = void_mark_ && stored_ == 0;
-    if (same && !marks_left) {
-        settle_marks();  // should power go while the header is spoiled: no later start finds marks left,
-                         // either
-    }
     if (!same || offer.restart || !marks_left || header_doubtful) {
+        if (same) {
+            // Should power go while the header is spoiled, no later start may find more marks than this one.
+            settle_marks();
+        }
         if (const Status status = begin(offer, head); status != Status::ok) {
             return status;
         }
