@@ -212,6 +212,11 @@ Status Staging::prove(link::Held& held) noexcept {
         if (const Status status = read_mark(slot, mark, kind); status != Status::ok) {
             return status;
         }
+        if (kind == MarkSlot::torn) {
+            // As a mark that came to nothing, or one that was believed before: later it may read whole and
+            // speak for what is written there next.
+            spoil_mark(slot);
+        }
         if (kind != MarkSlot::mark || mark.unit != proven) {
             continue;
         }
