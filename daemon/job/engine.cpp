@@ -95,6 +95,7 @@ void Engine::stop(std::function<void()> done) {
         if (state.cloud) state.cloud->stop();
     for (const auto& [name, worker] : workers_)
         worker->stop();
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it supposes the executor to be empty
     if (running_workers_ == 0) boost::asio::post(parts_.executor, stopped_);
 }
 

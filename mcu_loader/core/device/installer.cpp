@@ -135,7 +135,7 @@ Status Installer::check(const Manifest*& base) noexcept {
         state.phase == Phase::applying ? nullptr : base,
     };
     const Status status = check_package(staging_, parts_.board, against, package_);
-    if (status != Status::already_running) {
+    if (status != Status::already_running || base == nullptr) {
         return status;
     }
     bool whole = false;

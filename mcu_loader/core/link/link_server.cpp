@@ -77,6 +77,12 @@ bool LinkServer::receive(std::uint32_t now_ms) noexcept {
 void LinkServer::accept(const Frame& frame, std::uint32_t now_ms) noexcept {
     const FrameHeader& header = frame.header;
     if (header.address != config_.address || (header.type & kAnswerBit) != 0) return;
+    if (leaving_) {
+        Hello hello;
+        leaving_ = header.type != wire(Type::hello) || !decode(frame.body, hello) ||
+                   (hello.flags & kHelloStayInLoader) == 0;
+        if (leaving_) return;
+    }
     ++counters_.frames;
     valid_ms_ = now_ms;
     served_ = true;

@@ -48,6 +48,9 @@ class LinkServer {
     /// Tells once why the device is here; call it when the server starts.
     void send_boot(Status status) noexcept;
 
+    /// Before an application is started: only a HELLO that asks the loader to stay is heard, and ends this.
+    /// Whatever else a gateway began here would be cut off; it finds the application instead.
+    void set_leaving() noexcept { leaving_ = true; }
     /// Whether a gateway asked in its HELLO that the loader does not start the application.
     [[nodiscard]] bool stay_requested() const noexcept { return stay_requested_; }
     /// Whether a session is open: somebody is talking to the device.
@@ -127,6 +130,7 @@ class LinkServer {
 
     std::uint16_t session_{0};
     bool stay_requested_{false};
+    bool leaving_{false};
     Last last_;
     Transfer transfer_;
     LinkCounters counters_;

@@ -72,6 +72,7 @@ void LoaderService::progress(std::uint64_t token, link::Step step, std::uint8_t 
 
 bool LoaderService::stay_asked() noexcept {
     Serving& now = serving();
+    now.server.set_leaving();
     const std::uint32_t begin_ms = parts_->board.now_ms();
     while (parts_->board.now_ms() - begin_ms < kListenMs) {
         if (!now.server.poll(parts_->board.now_ms())) line_.wait();

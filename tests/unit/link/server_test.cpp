@@ -189,6 +189,25 @@ TEST_CASE("requests outside a session, of another session, unknown or malformed 
     CHECK(bench.target.calls["reset"] == 0);
 }
 
+TEST_CASE("a loader about to start the application hears only the wish that it stays", "[link]") {
+    Bench bench;
+    bench.server.set_leaving();
+    Bytes body(7);
+    (void)encode(Hello{1, 1, 0, 0x1111'2222}, body);
+    bench.put(Type::hello, 0, 1, body);
+    bench.put(Type::identify, 7, 2, {});
+    bench.put(Type::hello, 0, 3, {1});
+    CHECK(bench.run().empty());
+    CHECK_FALSE(bench.server.in_session());
+    CHECK_FALSE(bench.server.stay_requested());
+
+    (void)encode(Hello{1, 1, kHelloStayInLoader, 0x3333'4444}, body);
+    bench.put(Type::hello, 0, 4, body);
+    CHECK(bench.run().size() == 1);
+    CHECK(bench.server.stay_requested());
+    bench.hello();
+}
+
 TEST_CASE("a hello no common version answers is refused, one with a new nonce opens a new session",
           "[link][server]") {
     Bench bench;
