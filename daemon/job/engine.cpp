@@ -95,12 +95,17 @@ void Engine::stop(std::function<void()> done) {
         if (state.cloud) state.cloud->stop();
     for (const auto& [name, worker] : workers_)
         worker->stop();
-    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it supposes the executor to be empty
-    if (running_workers_ == 0) boost::asio::post(parts_.executor, stopped_);
+    tell_stopped();
+}
+
+void Engine::tell_stopped() {
+    // The executor is never empty; said for clang-tidy, which supposes it in Asio's own code.
+    if (running_workers_ == 0 && stopped_ && parts_.executor) boost::asio::post(parts_.executor, stopped_);
 }
 
 void Engine::worker_stopped() {
-    if (--running_workers_ == 0 && stopped_) boost::asio::post(parts_.executor, stopped_);
+    --running_workers_;
+    tell_stopped();
 }
 
 std::optional<std::string> Engine::version_of(const std::string& device) const {

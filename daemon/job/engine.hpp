@@ -115,6 +115,7 @@ class Engine final : public api::Backend, public cloud::CloudSink, public cloud:
     void job_changed(const db::JobRecord& job) override;
     void device_changed(const std::string& device) override;
     void worker_stopped() override;
+    void tell_stopped();
 
     [[nodiscard]] Result<void> reconcile();
     [[nodiscard]] Result<void> take_offer(const cloud::Offer& offer, DeviceWorker& worker);
