@@ -29,7 +29,7 @@ class FakeBackend : public Backend {
     std::optional<Error> refuses_package;
     std::optional<Error> refuses_install;
     bool up_to_date{false};
-    bool device_silent{false};  ///< who asks for a rollback gets an answer only when `silence` is cancelled
+    bool device_silent{false};  ///< who asks for a rollback gets an answer only when `silence` is gone
     std::unique_ptr<boost::asio::steady_timer> silence;
     bool throws{false};
     std::uint64_t package_limit{1U << 20};
