@@ -29,7 +29,7 @@ _mcuota_board() {
         --tear) words="mixed partial looks-done looks-untouched" ;;
         --after-cut) words="on off quit" ;;
         --boot0) words="0" ;;
-        --scenario) words="install revert hang rollback journal confirm staging wrong-image revert-damaged rollback-damaged rotation" ;;
+        --scenario) words="install revert hang rollback journal confirm staging wrong-image revert-damaged rollback-damaged rotation rotation-again first recovery ahead ahead-begun ahead-revert ahead-rollback" ;;
         --idle-rate|--seed|--cpi|--hse|--lsi|--chip-id|--cut-time|--brown-outs|--brown-out-max) return ;;
         --cuts|--depth|--jobs|--security-counter|--only) return ;;
         *)

@@ -19,6 +19,8 @@ constexpr Time kStartMax = 240 * kSecond;
 constexpr Time kServedLongEnough = 300 * kMillisecond;
 // What an executed application may take to confirm itself (the demo: 300 ms of self test).
 constexpr Time kExecutesMax = 2 * kSecond;
+// And to copy itself into the NOR (896 KiB: 11 s of erases and 3 s of pages).
+constexpr Time kBackupAheadMax = 30 * kSecond;
 constexpr unsigned kStartsMax = 40;
 constexpr std::uint16_t kInProgress = 0x040B;
 constexpr std::uint32_t kNorSectorBytes = 4096;
@@ -245,8 +247,10 @@ bool BenchDevice::write(const std::vector<JournalStep>& steps) {
     W25q& nor = board_->nor_chip();
     const std::uint64_t resets = board_->resets();
     const auto alive = [&] { return board_->powered() && board_->resets() == resets; };
+    steps_done_ = 0;
     for (const JournalStep& step : steps) {
-        if (!alive()) return false;
+        if (!alive()) break;
+        ++steps_done_;
         if (step.erase)
             nor.begin_erase_4k(step.address);
         else
@@ -255,6 +259,7 @@ bool BenchDevice::write(const std::vector<JournalStep>& steps) {
             pass(50 * kMicrosecond);
         } while (alive() && nor.busy());
     }
+    steps_done_ = 0;
     return alive();
 }
 
@@ -295,6 +300,12 @@ std::string BenchDevice::interrupt_after(const ProveJob& job, std::uint64_t nor_
     return stop_when(job, [this, enough] { return nor_bytes_programmed_ >= enough; });
 }
 
+void BenchDevice::damage_application(std::size_t size_bytes) {
+    const auto offset = static_cast<std::uint32_t>(config_.application - kFlashBase + size_bytes / 2);
+    flash_[offset] ^= 0x08;
+    flash_digest_.touch(offset, 1);
+}
+
 bool BenchDevice::damage_copies(const Bytes& image) {
     const std::boyer_moore_horspool_searcher searcher(image.begin(), image.end());
     const auto end = nor_.begin() + config_.nor_used_bytes();
@@ -310,7 +321,15 @@ bool BenchDevice::damage_copies(const Bytes& image) {
     return found;
 }
 
-void BenchDevice::follow_application(JobResult& result) {
+/// The application is to make its backup before the gateway is heard.
+bool BenchDevice::backs_up_first(const ProveJob& job) const {
+    if (job.backup_ahead == BackupAhead::never || (job.backup_ahead == BackupAhead::until_cut && was_cut_))
+        return false;
+    const auto record = journal();
+    return record && record->token != job.link.token && record->wants_backup_ahead();
+}
+
+void BenchDevice::follow_application(JobResult& result, bool backs_up) {
     const auto image = running_image();
     if (!image) {
         result.trouble = "the loader started an image that is neither old nor new; " + state_text();
@@ -325,9 +344,10 @@ void BenchDevice::follow_application(JobResult& result) {
     const AppBehaviour behaviour = images_[*image].behaviour;
     if (behaviour == AppBehaviour::executes) {
         const Time begin = board_->now();
-        while (board_->powered() && executes_now() && board_->now() - begin < kExecutesMax) {
+        const Time enough = backs_up ? kBackupAheadMax : kExecutesMax;
+        while (board_->powered() && executes_now() && board_->now() - begin < enough) {
             const auto now = journal();
-            if (now && now->phase == JournalPhase::idle) break;
+            if (now && now->phase == JournalPhase::idle && !(backs_up && now->wants_backup_ahead())) break;
             pass(5 * kMillisecond);
         }
         return;
@@ -348,6 +368,9 @@ void BenchDevice::follow_application(JobResult& result) {
     } else if (record->phase != JournalPhase::idle) {
         result.trouble =
             "the loader started " + images_[*image].name + " in the middle of work; " + state_text();
+    } else if (backs_up) {
+        static_cast<void>(
+            write(backup_ahead(nor_, config_.journal, *record, config_.backup_banks, images_[*image].bytes)));
     }
 }
 
@@ -381,7 +404,8 @@ JobResult BenchDevice::perform(const ProveJob& job) {
         if (board_->fence_hit() || executes_now()) board_->reset_pin();
         const auto record = journal();
         const bool accepted = record && record->token == job.link.token;
-        if (accepted)
+        const bool backs_up = backs_up_first(job);
+        if (accepted || backs_up)
             client_.listen();
         else
             client_.want(job.link);
@@ -410,7 +434,7 @@ JobResult BenchDevice::perform(const ProveJob& job) {
                 continue;
             case StartEnd::application: {
                 const std::uint64_t resets = board_->resets();
-                follow_application(result);
+                follow_application(result, backs_up);
                 if (stopped_) return result;
                 if (board_->resets() != resets) continue;  // what it began to write is the loader's to judge
                 break;

@@ -4,6 +4,7 @@
 // cuts until it has ended, and an application that is known by its bytes: it is not executed, only whether
 // it confirms itself is modelled.
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,13 @@ struct KnownImage {
     AppBehaviour behaviour{AppBehaviour::confirms};
 };
 
+/// Whether the application makes the backup of the job while it runs, before the gateway asks for anything.
+enum class BackupAhead : std::uint8_t {
+    never,
+    whole,     ///< the gateway waits for it, however often power goes
+    until_cut  ///< the first cut ends it: the job then finds what there is
+};
+
 /// One job, and what a sound device must make of it.
 struct ProveJob {
     LinkJob link;
@@ -46,6 +54,7 @@ struct ProveJob {
     std::string images{};
     /// The internal flash must not be written on the way: the package is refused before that.
     bool flash_untouched{false};
+    BackupAhead backup_ahead{BackupAhead::never};
 
     [[nodiscard]] bool allows(std::uint16_t told) const noexcept {
         return told == outcome || told == outcome_after_cuts;
@@ -62,6 +71,7 @@ struct BenchConfig {
     BoardConfig board;
     JournalLayout journal;
     std::uint32_t application{0x0802'0000};
+    std::array<std::uint32_t, 2> backup_banks{0x01'0000, 0x1F'0000};  ///< where they begin in the NOR
     bool vbat{true};
     std::uint32_t nor_bytes{W25q::kSizeBytes};  ///< they make the part
     /// No region of the loader lies behind it.
@@ -104,6 +114,7 @@ class BenchDevice {
     void note_cut() {
         first_image_.reset();
         power_ups_ = 0;
+        was_cut_ = true;
     }
     /// Called when the device is about to get power.
     void on_power_up(std::function<void()> hook) { power_up_hook_ = std::move(hook); }
@@ -139,7 +150,8 @@ class BenchDevice {
     [[nodiscard]] std::uint64_t gateway_state() const noexcept { return client_.state(); }
     /// What is being done with the device, as one number: it outlives starts.
     [[nodiscard]] std::uint64_t proof_state() const noexcept {
-        return doing_ << 8 ^ (first_image_ ? *first_image_ + 1 : 0) ^ (flash_touched_ ? 0x80U : 0U);
+        return doing_ << 8 ^ (first_image_ ? *first_image_ + 1 : 0) ^ (flash_touched_ ? 0x80U : 0U) ^
+               steps_done_ << 40;
     }
     /// The first application started since then.
     [[nodiscard]] std::optional<std::size_t> first_image() const { return first_image_; }
@@ -154,6 +166,8 @@ class BenchDevice {
     [[nodiscard]] std::string bring_to(const ProveJob& job, JournalPhase phase);
     /// Performs `job` until so many bytes have been programmed into the NOR, and takes the power away there.
     [[nodiscard]] std::string interrupt_after(const ProveJob& job, std::uint64_t nor_bytes);
+    /// Lets a bit in the middle of an application of that size fall over. Only while power is off.
+    void damage_application(std::size_t size_bytes);
     /// Lets a bit of each copy of `image` in the NOR fall over; false when there is none. Only while power is
     /// off.
     [[nodiscard]] bool damage_copies(const Bytes& image);
@@ -175,7 +189,8 @@ class BenchDevice {
     [[nodiscard]] StartEnd run_start(JobResult& result);
     [[nodiscard]] bool job_ended(const ProveJob& job) const;
     [[nodiscard]] std::string stop_when(const ProveJob& job, std::function<bool()> stop);
-    void follow_application(JobResult& result);
+    [[nodiscard]] bool backs_up_first(const ProveJob& job) const;
+    void follow_application(JobResult& result, bool backs_up);
     void check_end(const ProveJob& job, JobResult& result);
     [[nodiscard]] bool ends_well_there(const ProveJob& job, StartEnd end) const;
     [[nodiscard]] bool write(const std::vector<JournalStep>& steps);
@@ -203,6 +218,8 @@ class BenchDevice {
     std::function<void(const EraseUnit&)> erase_hook_;
     std::function<void(Time)> slice_hook_;
     std::uint64_t doing_{0};
+    std::uint64_t steps_done_{0};  ///< of what the application is writing just now
+    bool was_cut_{false};
     std::uint16_t told_{0};       ///< the outcome of the last job that ended
     bool executes_{false};        ///< images run on the board
     std::function<bool()> stop_;  ///< asked before each operation: the power goes, and perform() ends

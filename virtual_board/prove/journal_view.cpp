@@ -11,10 +11,11 @@ namespace {
 
 using RecordBytes = std::array<std::uint8_t, kRecordBytes>;
 constexpr std::size_t kSequenceAt = 4, kTokenAt = 8, kPhaseAt = 16, kOutcomeAt = 20, kCauseAt = 22,
-                      kJobAt = 24, kFloorAt = 32, kTrialBootsAt = 36, kAttemptsAt = 37, kConfirmedAt = 39,
-                      kImagesAt = 48, kImagesBytes = 64, kCrcAt = 120, kFirmAt = 124, kKeptAt = 0,
-                      kVoidAt = 64;
-constexpr std::uint8_t kJobInstall = 0x2D, kYes = 0x96;
+                      kJobAt = 24, kRunningSlotAt = 25, kBackupSlotAt = 26, kFloorAt = 32, kTrialBootsAt = 36,
+                      kAttemptsAt = 37, kConfirmedAt = 39, kBankAt = 44, kSpareAt = 45, kImagesAt = 48,
+                      kImagesBytes = 64, kCrcAt = 120, kFirmAt = 124, kKeptAt = 0, kVoidAt = 64;
+constexpr std::uint8_t kJobInstall = 0x2D, kYes = 0x96, kNoSlot = 0x5A, kSecondBank = 0x96;
+constexpr std::uint32_t kEraseUnitBytes = 4096, kPageBytes = 256;
 
 template <class T>
 T get(const RecordBytes& bytes, std::size_t at) {
@@ -160,7 +161,11 @@ std::optional<JournalRecordView> newest_record(std::span<const std::uint8_t> nor
                                        get<std::uint16_t>(bytes, kCauseAt),
                                        bytes[kConfirmedAt] == kYes,
                                        get<std::uint32_t>(bytes, kFirmAt) != 0xFFFF'FFFF,
-                                       at};
+                                       at,
+                                       bytes[kRunningSlotAt],
+                                       bytes[kBackupSlotAt],
+                                       static_cast<std::uint8_t>(bytes[kBankAt] == kSecondBank ? 1 : 0),
+                                       bytes[kSpareAt] == kYes};
         }
     }
     return newest;
@@ -177,6 +182,29 @@ std::vector<JournalStep> confirmation(std::span<const std::uint8_t> nor, const J
     record[kAttemptsAt] = 0;
     record[kConfirmedAt] = kYes;
     return append(nor, layout, from, record);
+}
+
+bool JournalRecordView::wants_backup_ahead() const noexcept {
+    return phase == JournalPhase::idle && confirmed && running_slot != kNoSlot &&
+           backup_slot != running_slot && !spare_whole;
+}
+
+std::vector<JournalStep> backup_ahead(std::span<const std::uint8_t> nor, const JournalLayout& layout,
+                                      const JournalRecordView& from,
+                                      const std::array<std::uint32_t, 2>& banks,
+                                      std::span<const std::uint8_t> image) {
+    std::vector<JournalStep> steps;
+    const std::uint32_t bank = banks[1 - from.backup_bank];
+    for (std::uint32_t at = 0; at < image.size(); at += kPageBytes) {
+        if (at % kEraseUnitBytes == 0) steps.push_back({true, bank + at, {}});
+        const auto page = image.subspan(at, std::min<std::size_t>(kPageBytes, image.size() - at));
+        steps.push_back({false, bank + at, {page.begin(), page.end()}});
+    }
+    RecordBytes record = from.bytes;
+    record[kSpareAt] = kYes;
+    const std::vector<JournalStep> word = append(nor, layout, from, record);
+    steps.insert(steps.end(), word.begin(), word.end());
+    return steps;
 }
 
 std::vector<JournalStep> repetition(std::span<const std::uint8_t> nor, const JournalLayout& layout,

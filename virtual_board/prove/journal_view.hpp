@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 // The loader's boot journal as mcu_loader/SPEC.md §3 describes it, read and written with code of our own: a
-// second pair of eyes, and the hand of an application that confirms itself.
+// second pair of eyes, and the hand of an application that confirms itself and makes its backup ahead.
 
 #include <array>
 #include <cstdint>
@@ -45,7 +45,13 @@ struct JournalRecordView {
     std::uint16_t cause{0};
     bool confirmed{false};
     bool firm{false};
-    std::uint32_t address{0};  ///< of the record in the NOR
+    std::uint32_t address{0};                      ///< of the record in the NOR
+    std::uint8_t running_slot{0}, backup_slot{0};  ///< as stored: 5A none, A6 slot A, 69 slot B
+    std::uint8_t backup_bank{0};                   ///< 0 or 1
+    bool spare_whole{false};
+
+    /// An application that makes backups ahead has one to make now (SPEC.md §6, last paragraph).
+    [[nodiscard]] bool wants_backup_ahead() const noexcept;
 
     /// The hashes of the job's image and of the last image that failed, in hexadecimal.
     [[nodiscard]] std::string images() const;
@@ -67,6 +73,13 @@ struct JournalStep {
 [[nodiscard]] std::vector<JournalStep> confirmation(std::span<const std::uint8_t> nor,
                                                     const JournalLayout& layout,
                                                     const JournalRecordView& from, std::uint32_t floor);
+/// What an application writes to make the next backup while it runs: a copy of itself (`image`) in the spare
+/// bank, `banks` being where the two begin, and the word in the journal that it is whole.
+[[nodiscard]] std::vector<JournalStep> backup_ahead(std::span<const std::uint8_t> nor,
+                                                    const JournalLayout& layout,
+                                                    const JournalRecordView& from,
+                                                    const std::array<std::uint32_t, 2>& banks,
+                                                    std::span<const std::uint8_t> image);
 /// The same record once more, with the next sequence number: moves the journal on.
 [[nodiscard]] std::vector<JournalStep> repetition(std::span<const std::uint8_t> nor,
                                                   const JournalLayout& layout, const JournalRecordView& from);

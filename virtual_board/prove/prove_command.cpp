@@ -25,7 +25,8 @@ constexpr std::uint16_t kOk = 0x0000, kTrialNotConfirmed = 0x0404, kTrialWatchdo
                         kRolledBack = 0x0408, kImageHashMismatch = 0x0210, kBackupDamaged = 0x0407;
 constexpr std::size_t kOld = 0, kNew = 1, kNext = 2;
 constexpr std::optional<std::size_t> kNone;
-constexpr std::uint64_t kInstallBase = 1, kInstallNew = 2, kTheJob = 100, kTheNextJob = 101;
+constexpr std::uint64_t kInstallBase = 1, kInstallNew = 2, kInstallRotated = 3, kInstallOldAgain = 4,
+                        kTheJob = 100, kTheNextJob = 101;
 // Where the journal stands when the roll-over scenario begins: a job's records pass the end of the sector.
 constexpr std::uint32_t kRollOverSlot = 26;
 
@@ -42,10 +43,15 @@ struct ScenarioKind {
     std::optional<JournalPhase> begins_in{};  ///< the job is under way when the cuts begin
     bool damaged{false};                      ///< and its backup has lost a bit then
     bool wrong{false};                        ///< the package decodes to another image than it says
-    bool rotates{false};                      ///< two key rotations go before the package
-    bool part_sent{false};                    ///< the transfer was interrupted before
+    /// Key rotations that go before the package: two, or a third one to a device that took two before.
+    unsigned rotations{0};
+    bool part_sent{false};           ///< the transfer was interrupted before
+    bool cuts_transfer_only{false};  ///< and what goes before it
+    bool first{false};               ///< the base image comes onto a blank device
+    bool recovers{false};  ///< the new image runs confirmed and has lost a bit: the old one is put back
+    BackupAhead backup_ahead{BackupAhead::never};
 };
-constexpr std::array<ScenarioKind, 11> kScenarios{{
+constexpr std::array<ScenarioKind, 18> kScenarios{{
     {.name = "install"},
     {.name = "revert",
      .fresh = AppBehaviour::never_confirms,
@@ -60,7 +66,7 @@ constexpr std::array<ScenarioKind, 11> kScenarios{{
     {.name = "rollback", .rollback = true, .outcome = kRolledBack, .image = kOld},
     {.name = "journal", .roll_over = true},
     {.name = "confirm", .loaders_own = true, .begins_in = JournalPhase::trial},
-    {.name = "staging", .loaders_own = true, .part_sent = true},
+    {.name = "staging", .loaders_own = true, .part_sent = true, .cuts_transfer_only = true},
     {.name = "wrong-image", .outcome = kImageHashMismatch, .image = kOld, .loaders_own = true, .wrong = true},
     {.name = "revert-damaged",
      .fresh = AppBehaviour::never_confirms,
@@ -76,7 +82,28 @@ constexpr std::array<ScenarioKind, 11> kScenarios{{
      .loaders_own = true,
      .begins_in = JournalPhase::rollback_requested,
      .damaged = true},
-    {.name = "rotation", .loaders_own = true, .rotates = true},
+    {.name = "rotation", .loaders_own = true, .rotations = 2},
+    {.name = "rotation-again", .loaders_own = true, .rotations = 3},
+    {.name = "first", .image = kOld, .loaders_own = true, .first = true},
+    {.name = "recovery", .image = kOld, .loaders_own = true, .recovers = true},
+    {.name = "ahead", .loaders_own = true, .backup_ahead = BackupAhead::whole},
+    {.name = "ahead-begun",
+     .loaders_own = true,
+     .cuts_transfer_only = true,
+     .backup_ahead = BackupAhead::until_cut},
+    {.name = "ahead-revert",
+     .fresh = AppBehaviour::never_confirms,
+     .outcome = kTrialNotConfirmed,
+     .image = kOld,
+     .outcome_after_cuts = kTrialWatchdog,
+     .loaders_own = true,
+     .backup_ahead = BackupAhead::whole},
+    {.name = "ahead-rollback",
+     .rollback = true,
+     .outcome = kRolledBack,
+     .image = kOld,
+     .loaders_own = true,
+     .backup_ahead = BackupAhead::whole},
 }};
 
 void say(const JsonLine& line) {
@@ -102,8 +129,20 @@ struct Case {
     Bytes loader;
     std::array<Bytes, 3> images, envelopes;
     // Only when they are asked for:
-    Bytes wrong, rotated_new, rotated_next;  ///< envelopes
-    std::vector<Bytes> rotations;
+    Bytes wrong;  ///< an envelope
+    /// Envelopes signed by the key that is current after two and after three rotations.
+    std::array<Bytes, 3> twice_rotated;
+    std::array<Bytes, 3> again_rotated;             ///< without the old image
+    std::vector<Bytes> rotations, rotations_again;  ///< two, and three
+
+    [[nodiscard]] const Bytes& envelope(const ScenarioKind& kind, std::size_t image) const {
+        return kind.rotations == 3   ? again_rotated[image]
+               : kind.rotations == 2 ? twice_rotated[image]
+                                     : envelopes[image];
+    }
+    [[nodiscard]] const std::vector<Bytes>* rotations_of(const ScenarioKind& kind) const {
+        return kind.rotations == 3 ? &rotations_again : kind.rotations == 2 ? &rotations : nullptr;
+    }
 };
 
 Outcome<Case> load_case(const ProveOptions& options, bool wrong, bool rotates) {
@@ -123,17 +162,20 @@ Outcome<Case> load_case(const ProveOptions& options, bool wrong, bool rotates) {
     std::vector<std::pair<std::string, Bytes*>> more;
     if (wrong) more.emplace_back("wrong.mce", &out.wrong);
     if (rotates) {
-        out.rotations.resize(2);
-        more.insert(more.end(), {{"rotated-new.mce", &out.rotated_new},
-                                 {"rotated-next.mce", &out.rotated_next},
-                                 {"rotation-1.mcuk", &out.rotations[0]},
-                                 {"rotation-2.mcuk", &out.rotations[1]}});
+        out.rotations_again.resize(3);
+        for (std::size_t i = 0; i < kNames.size(); ++i) {
+            const std::string name = kNames[i];
+            more.emplace_back("rotated-" + name + ".mce", &out.twice_rotated[i]);
+            if (i != kOld) more.emplace_back("rotated-again-" + name + ".mce", &out.again_rotated[i]);
+            more.emplace_back("rotation-" + std::to_string(i + 1) + ".mcuk", &out.rotations_again[i]);
+        }
     }
     for (const auto& [name, bytes] : more) {
         Outcome<Bytes> content = load(options.folder + "/" + name);
         if (!content) return content.failure();
         *bytes = std::move(*content);
     }
+    if (rotates) out.rotations.assign(out.rotations_again.begin(), out.rotations_again.begin() + 2);
     return out;
 }
 
@@ -148,30 +190,40 @@ std::vector<KnownImage> known_images(const Case& files, const ScenarioKind& kind
 }
 
 ProveJob job_of(const Case& files, const ScenarioKind& kind) {
-    const Bytes* const envelope = kind.rollback  ? nullptr
-                                  : kind.wrong   ? &files.wrong
-                                  : kind.rotates ? &files.rotated_new
-                                                 : &files.envelopes[kNew];
-    return {{envelope, kTheJob, kind.rotates ? &files.rotations : nullptr},
+    const Bytes* const envelope = kind.rollback ? nullptr
+                                  : kind.wrong  ? &files.wrong
+                                  : kind.first  ? &files.envelopes[kOld]
+                                                : &files.envelope(kind, kNew);
+    // A recovery is no job of its own: the last one goes on telling its outcome.
+    return {{envelope, kind.recovers ? kInstallNew : kTheJob, files.rotations_of(kind)},
             kind.outcome,
             kind.image,
             kind.outcome_after_cuts,
             {},
-            kind.wrong};
+            kind.wrong,
+            kind.backup_ahead};
 }
 
 /// Brings a device to where the scenario begins, by the loader's own hand. `with_old`: how the device was
 /// left when the old image had been installed on a blank one; done only once.
 std::string set_up(BenchDevice& device, const Case& files, const ScenarioKind& kind,
                    std::optional<KeptMemories>& with_old) {
+    if (kind.first) return {};
     std::string trouble;
-    if (!with_old)
-        trouble = device.perform({{&files.envelopes[kOld], kInstallBase}, kOk, kOld, {}, {}}).trouble;
-    device.power_off();
-    if (!with_old) with_old.emplace(device.memories());
-    if (trouble.empty() && kind.rollback)
-        trouble = device.perform({{&files.envelopes[kNew], kInstallNew}, kOk, kNew, {}, {}}).trouble;
-    device.power_off();
+    const auto install = [&](const LinkJob& job, std::size_t image) {
+        if (trouble.empty()) trouble = device.perform({job, kOk, image, {}, {}}).trouble;
+        device.power_off();
+    };
+    if (!with_old) {
+        install({&files.envelopes[kOld], kInstallBase}, kOld);
+        with_old.emplace(device.memories());
+    }
+    if (kind.rollback || kind.recovers) install({&files.envelopes[kNew], kInstallNew}, kNew);
+    if (kind.rotations == 3) {  // by way of another image: what runs already would be refused
+        install({&files.twice_rotated[kNext], kInstallRotated, &files.rotations}, kNext);
+        install({&files.twice_rotated[kOld], kInstallOldAgain}, kOld);
+    }
+    if (kind.recovers) device.damage_application(files.images[kNew].size());
     if (kind.roll_over) device.advance_journal(kRollOverSlot);
     if (trouble.empty() && kind.begins_in) trouble = device.bring_to(job_of(files, kind), *kind.begins_in);
     if (trouble.empty() && kind.part_sent)
@@ -227,24 +279,20 @@ class ScenarioProof {
         config.board.part = options_.part;
         config.board.seed = options_.seed;
         config.nor_bytes = options_.nor_part;
-        BenchDevice device(config, with_old_ ? with_old_->whole() : BenchDevice::blank(config, files_.loader),
-                           known_images(files_, kind, options_));
+        BenchDevice device(
+            config, with_old_ && !kind.first ? with_old_->whole() : BenchDevice::blank(config, files_.loader),
+            known_images(files_, kind, options_));
         std::optional<FastCalls> fast_calls;
         if (options_.memory) fast_calls.emplace(device.board(), options_.loader, calls_);
         const std::string name = kind.name;
         if (const std::string trouble = set_up(device, files_, kind, with_old_); !trouble.empty())
             return Failure{"scenario " + name + " cannot be set up: " + trouble,
                            "check that the loader trusts the key and that the images fit it"};
-        const Scenario scenario{
-            name,
-            job_of(files_, kind),
-            {{kind.rotates ? &files_.rotated_next : &files_.envelopes[kNext], kTheNextJob},
-             kOk,
-             kNext,
-             {},
-             {}},
-            kind.loaders_own,
-            kind.part_sent};
+        const Scenario scenario{name,
+                                job_of(files_, kind),
+                                {{&files_.envelope(kind, kNext), kTheNextJob}, kOk, kNext, {}, {}},
+                                kind.loaders_own,
+                                kind.cuts_transfer_only};
         double told = 0;
         Sweep sweep(device, scenario,
                     {options_.cuts, options_.depth, options_.seed, options_.memory, options_.jobs, only},
@@ -307,12 +355,13 @@ int prove(const ProveOptions& options) {
         only = *cuts;
         scenarios = {scenario};
     }
-    const auto any = [&scenarios](bool ScenarioKind::*what) {
+    const auto any = [&scenarios](auto ScenarioKind::*what) {
         return std::any_of(kScenarios.begin(), kScenarios.end(), [&](const ScenarioKind& kind) {
-            return kind.*what && std::find(scenarios.begin(), scenarios.end(), kind.name) != scenarios.end();
+            return kind.*what != 0 &&
+                   std::find(scenarios.begin(), scenarios.end(), kind.name) != scenarios.end();
         });
     };
-    Outcome<Case> files = load_case(options, any(&ScenarioKind::wrong), any(&ScenarioKind::rotates));
+    Outcome<Case> files = load_case(options, any(&ScenarioKind::wrong), any(&ScenarioKind::rotations));
     if (!files) return fail(files.failure());
     ScenarioProof proof(options, *files);
     std::uint64_t bricked = 0;

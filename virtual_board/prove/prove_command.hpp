@@ -14,8 +14,8 @@ namespace mcuota::board {
 struct ProveOptions {
     std::string loader;  ///< ELF or binary
     /// {old,new,next}.bin and the envelopes {old,new,next}.mce that carry them; for wrong-image also
-    /// wrong.mce; for rotation rotation-{1,2}.mcuk, and rotated-{new,next}.mce signed by the key that is
-    /// current after them.
+    /// wrong.mce; for the rotations rotation-{1,2,3}.mcuk, rotated-{old,new,next}.mce signed by the key
+    /// that is current after two of them, and rotated-again-{new,next}.mce by the one after three.
     std::string folder;
     std::vector<std::string> scenarios;  ///< empty: those that are about every update
     std::uint64_t cuts{0};

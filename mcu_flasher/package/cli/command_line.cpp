@@ -116,7 +116,8 @@ void add_prove(CLI::App& app, Chosen& chosen, ProveOptions& o) {
         ->capture_default_str();
     add_repeated(c, "--scenario", o.scenarios,
                  "only this kind of job (install, revert, hang, rollback, journal; confirm, staging, "
-                 "wrong-image, revert-damaged, rollback-damaged, rotation); repeatable");
+                 "wrong-image, revert-damaged, rollback-damaged, rotation, rotation-again, first, recovery, "
+                 "ahead, ahead-begun, ahead-revert, ahead-rollback); repeatable");
     add_repeated(c, "--pubkey", o.pubkeys, "verify the package with this key first; repeatable");
     c->add_option("--hardware", o.hardware, "which entry, when the package has several");
     c->add_option("--payload", o.payload, "kind of payload; else the one a gateway would send");

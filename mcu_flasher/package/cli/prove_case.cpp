@@ -34,9 +34,9 @@ std::size_t find_keys(std::span<const std::uint8_t> loader) {
     return 0;
 }
 
-/// Keys of the proof: built in as current and next, and two that come by rotation.
+/// Keys of the proof: built in as current and next, and three that come by rotation.
 using Keys = std::vector<package::OpensslKey>;
-constexpr std::size_t kKeys = 4;
+constexpr std::size_t kRotations = 3, kKeys = kRotations + 2;
 
 Result<void> trust(Bytes& loader, const Keys& keys) {
     const std::size_t table = find_keys(loader);
@@ -118,22 +118,30 @@ Result<Bytes> full_envelope(const Bytes& image, const Manifest& like, std::strin
 
 using File = std::pair<std::string, Bytes>;
 
-/// Two rotations, and what is signed by the key that is current after them.
-Result<std::vector<File>> rotated(const package::Entry& entry, std::size_t payload_index, const Bytes& next,
-                                  std::string_view hardware, Keys& keys) {
-    const auto fresh = sign_again(entry, hardware, keys[2]);
-    if (!fresh) return fresh.error();
-    std::vector<File> out{{"rotated-new.mce", package::make_envelope(*fresh, payload_index).bytes}};
-    for (std::size_t generation = 1; generation <= 2; ++generation) {
+/// Three rotations, and what is signed by the keys that are current after two and after all of them.
+Result<std::vector<File>> rotated(const ProveCase& what, const Bytes& next, std::string_view hardware,
+                                  Keys& keys) {
+    std::vector<File> out;
+    for (std::size_t generation = 1; generation <= kRotations; ++generation) {
+        const std::string prefix = generation == 2 ? "rotated-" : "rotated-again-";
+        if (generation > 1) {
+            const auto fresh = sign_again(*what.entry, hardware, keys[generation]);
+            if (!fresh) return fresh.error();
+            out.emplace_back(prefix + "new.mce", package::make_envelope(*fresh, what.payload_index).bytes);
+        }
         const package::KeySigner signer(std::move(keys[generation]));
         auto record =
             package::make_rotation(static_cast<std::uint16_t>(generation), keys[generation + 1], signer);
         if (!record) return record.error();
         out.emplace_back("rotation-" + std::to_string(generation) + ".mcuk", std::move(*record));
-        if (generation != 2) continue;
-        auto envelope = full_envelope(next, entry.manifest, hardware, "next", signer);
+        if (generation == 1) continue;
+        auto envelope = full_envelope(next, what.entry->manifest, hardware, "next", signer);
         if (!envelope) return envelope.error();
-        out.emplace_back("rotated-next.mce", std::move(*envelope));
+        out.emplace_back(prefix + "next.mce", std::move(*envelope));
+        if (generation != 2) continue;
+        auto base = full_envelope(what.base, what.entry->manifest, hardware, "base", signer);
+        if (!base) return base.error();
+        out.emplace_back(prefix + "old.mce", std::move(*base));
     }
     return out;
 }
@@ -168,7 +176,7 @@ Result<ProveFiles> write_case(const ProveCase& what, const std::filesystem::path
     if (!next_envelope) return next_envelope.error();
 
     files.loader = folder / "loader";
-    auto all = rotated(*what.entry, what.payload_index, next, files.hardware, keys);
+    auto all = rotated(what, next, files.hardware, keys);
     if (!all) return all.error();
     all->insert(all->end(), {{"loader", loader},
                              {"old.bin", what.base},

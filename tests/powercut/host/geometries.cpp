@@ -19,20 +19,20 @@ std::vector<std::uint32_t> equal_units(std::uint32_t count, std::uint32_t bytes)
 }
 
 /// Internal flash as given; flags, backup and download in a W25Q chip as
-/// mcu_loader/port/stm32f429/storage.cpp lays them out, backup and download no larger than this application
-/// area needs.
+/// mcu_loader/port/stm32f429/boards/*/board_facts.hpp lay them out, the two banks of the backup and the
+/// download no larger than this application area needs.
 Geometry with_w25q(std::vector<std::uint32_t> sectors) {
     std::uint32_t running = 0;
     for (const std::uint32_t sector : sectors) {
         running += sector;
     }
-    const std::uint32_t backup = (running + kNorBlock - 1) / kNorBlock * kNorBlock;
+    const std::uint32_t bank = (running + kNorBlock - 1) / kNorBlock * kNorBlock;
     Geometry geometry;
     geometry.of(Region::running) = {std::move(sectors), 4, 512, 0, false};
-    geometry.of(Region::flag_a) = {equal_units(2, kNorSector), 1, 256, 0, true};
+    geometry.of(Region::flag_a) = {equal_units(4, kNorSector), 1, 256, 0, true};
     geometry.of(Region::flag_b) = geometry.of(Region::flag_a);
-    geometry.of(Region::backup) = {equal_units(backup / kNorSector, kNorSector), 1, 256, kNorBlock, true};
-    geometry.of(Region::download) = {equal_units((backup + 3 * kNorBlock) / kNorSector, kNorSector), 1, 256,
+    geometry.of(Region::backup) = {equal_units(2 * bank / kNorSector, kNorSector), 1, 256, kNorBlock, true};
+    geometry.of(Region::download) = {equal_units((bank + 3 * kNorBlock) / kNorSector, kNorSector), 1, 256,
                                      kNorBlock, true};
     return geometry;
 }

@@ -41,6 +41,8 @@ std::vector<std::uint8_t> nor_on_trial() {
     put(16, static_cast<std::uint32_t>(JournalPhase::trial), 4);
     put(20, 0x040B, 2);
     record[24] = 0x2D;
+    record[25] = 0xA6;  // running in slot A,
+    record[26] = 0x5A;  // no backup
     record[39] = 0x69;
     put(120, crc32(std::span{record}.first(120)), 4);
     std::copy(record.begin(), record.end(), nor.begin());
@@ -95,6 +97,34 @@ TEST_CASE("the journal rolls over into the other sector", "[board][prove]") {
         CHECK(next->token == 99);
     }
     CHECK(newest_record(nor, layout)->address < layout.sector_b + layout.sector_bytes);
+}
+
+TEST_CASE("a backup made ahead fills the spare bank and is told in the journal last", "[board][prove]") {
+    constexpr std::array<std::uint32_t, 2> kBanks{0x1'0000, 0x2'0000};
+    std::vector<std::uint8_t> nor = nor_on_trial();
+    nor.resize(0x3'0000, 0x00);  // what lay in the banks before
+    const JournalLayout layout;
+    CHECK_FALSE(newest_record(nor, layout)->wants_backup_ahead());  // not confirmed yet
+    perform(nor, confirmation(nor, layout, *newest_record(nor, layout), 5));
+    const auto confirmed = newest_record(nor, layout);
+    REQUIRE(confirmed->wants_backup_ahead());
+
+    std::vector<std::uint8_t> image(4096 + 300);
+    for (std::size_t i = 0; i < image.size(); ++i)
+        image[i] = static_cast<std::uint8_t>(i * 7);
+    std::vector<JournalStep> steps = backup_ahead(nor, layout, *confirmed, kBanks, image);
+    const std::vector<JournalStep> word(steps.end() - 3, steps.end());
+    steps.resize(steps.size() - word.size());
+    perform(nor, steps);
+    CHECK(std::equal(image.begin(), image.end(), nor.begin() + kBanks[1]));
+    CHECK(nor[kBanks[0]] == 0);                               // the backup held so far is untouched
+    CHECK(newest_record(nor, layout)->wants_backup_ahead());  // only the word in the journal makes it count
+    perform(nor, word);
+    const auto told = newest_record(nor, layout);
+    CHECK(told->spare_whole);
+    CHECK_FALSE(told->wants_backup_ahead());
+    CHECK(told->confirmed);
+    CHECK(told->token == 99);
 }
 
 TEST_CASE("ids of cuts are read as they are printed", "[board][prove]") {

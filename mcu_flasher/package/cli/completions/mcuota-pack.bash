@@ -10,7 +10,7 @@ _mcuota_pack() {
     fi
     case $previous in
         --type) mapfile -t COMPREPLY < <(compgen -W "ecdsa-p256 rsa-2048" -- "$current"); return ;;
-        --scenario) mapfile -t COMPREPLY < <(compgen -W "install revert hang rollback journal confirm staging wrong-image revert-damaged rollback-damaged rotation" -- "$current"); return ;;
+        --scenario) mapfile -t COMPREPLY < <(compgen -W "install revert hang rollback journal confirm staging wrong-image revert-damaged rollback-damaged rotation rotation-again first recovery ahead ahead-begun ahead-revert ahead-rollback" -- "$current"); return ;;
         --part) mapfile -t COMPREPLY < <(compgen -W "1MB 1MB-dual 2MB" -- "$current"); return ;;
         --format) mapfile -t COMPREPLY < <(compgen -W "mcuota hdiffsf20 hdiff13" -- "$current"); return ;;
         --key|--from|--next|--pubkey|--public|--header|--image|--base|--rotation|--out|--loader|--board)
