@@ -8,7 +8,6 @@ namespace {
 
 using device::Region;
 using test::Geometry;
-using test::RegionLayout;
 
 constexpr std::uint32_t kKib = 1024;
 constexpr std::uint32_t kNorSector = 4 * kKib;

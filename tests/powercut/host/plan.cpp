@@ -40,6 +40,7 @@ const Names kTiny{"small", "banks", "odd", "internal"};
 const Names kReal{"f429", "f429-dual", "f429-2m"};
 const Names kUsual{"usual"};
 const Names kAhead{"ahead", "ahead-begun", "ahead-revert", "ahead-rollback"};
+const Names kBorders{"1", "8", "sector-1", "sector", "sector+1", "max", "max+1"};
 const Names kFills{"fill0", "fill1", "fill2", "fill3", "fill4", "fill5", "fill6", "fill7"};
 
 }  // namespace
@@ -60,7 +61,9 @@ const char* name(Mode mode) {
 
 std::vector<PlanRow> short_plan(std::uint32_t seed) {
     PlanWriter plan{seed};
-    plan.add(Mode::single, scenario_names(), kSmall, size_names(), 1);
+    plan.add(Mode::single, scenario_names(), kSmall, {"usual", "pair"}, 1);
+    plan.add(Mode::single, {"rollover"}, kSmall, kFills, 1);
+    plan.add(Mode::single, {"full", "lzma", "relocated", "revert"}, kSmall, kBorders, 1);
     plan.add(Mode::single, kAhead, {"banks"}, kUsual, 1);
     plan.add(Mode::single, {"full", "relocated", "first", "revert", "rollback", "staging"},
              {"odd", "internal"}, kUsual, 3);
@@ -77,8 +80,9 @@ std::vector<PlanRow> long_plan(std::uint32_t seed) {
     PlanWriter plan{seed};
     plan.add(Mode::single, scenario_names(), kTiny, size_names(), 1);
     plan.add(Mode::single, scenario_names(), kReal, kUsual, 23);
-    plan.add(Mode::single, {"full", "lzma"}, kReal, {"1", "sector-1", "sector", "sector+1"}, 211);
-    plan.add(Mode::single, {"full"}, {"f429"}, {"max", "max+1"}, 1999);
+    plan.add(Mode::single, {"full", "lzma", "relocated", "revert", "rollback", "ahead", "first"}, kReal,
+             {"1", "sector-1", "sector", "sector+1"}, 211);
+    plan.add(Mode::single, {"full", "revert"}, {"f429"}, {"max", "max+1"}, 1999);
     plan.add(Mode::pairs, {"full", "first", "confirm", "revert", "rollback", "rotation"}, kSmall, kUsual, 1);
     plan.add(Mode::pairs, kAhead, {"banks"}, kUsual, 2);
     plan.add(Mode::pairs, scenario_names(), kTiny, {"usual", "fill2", "fill5"}, 5);

@@ -37,6 +37,12 @@ constexpr std::array kKinds{Kind{"full", PayloadKind::raw},
                             Kind{"relocated", PayloadKind::relocated},
                             Kind{"patch", PayloadKind::hdiffsf20}};
 
+/// An update, named by its kind of payload.
+bool is_payload(const std::string& scenario) {
+    return std::any_of(kKinds.begin(), kKinds.end(),
+                       [&](const Kind& one) { return scenario == one.scenario; });
+}
+
 /// The old image with some bytes changed, some put in, and cut or grown to `size`: what a delta is for.
 Bytes relative_of(const Bytes& old_image, std::size_t size) {
     Bytes image = old_image;
@@ -349,11 +355,12 @@ bool is_case(const std::string& scenario, const NamedGeometry& geometry, const s
     }
     if (size == "pair") {
         // Those the board has as well, whatever the payload; a transfer of 48 bytes cannot be interrupted.
-        const bool by_payload = std::any_of(kKinds.begin(), kKinds.end(),
-                                            [&](const Kind& one) { return scenario == one.scenario; });
-        return scenario == "full" || (!by_payload && scenario != "staging");
+        return scenario == "full" || (!is_payload(scenario) && scenario != "staging");
     }
-    return size == "usual" || scenario == "full" || scenario == "lzma";
+    if (size == "1" || size == "max+1") {  // refused: there is nothing to revert, confirm or roll back
+        return is_payload(scenario) && scenario != "patch";
+    }
+    return size == "usual" || (scenario != "patch" && scenario != "wrong-image");
 }
 
 std::optional<Case> make_case(const std::string& scenario, const NamedGeometry& geometry,
