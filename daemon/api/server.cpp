@@ -36,6 +36,7 @@
 #include "daemon/api/routes.hpp"
 #include "daemon/api/socket_file.hpp"
 #include "daemon/api/upload.hpp"
+#include "mcu_flasher/base/quietly.hpp"
 
 namespace mcuota::api {
 namespace {
@@ -487,7 +488,7 @@ Server::Server(asio::any_io_executor executor, asio::thread_pool& pool, Backend&
     : core_(std::make_shared<Core>(std::move(executor), pool, backend, std::move(options))) {}
 
 Server::~Server() {
-    core_->stop();
+    quietly([this] { core_->stop(); });
 }
 
 Result<void> Server::start() {

@@ -14,6 +14,7 @@
 
 #include "daemon/cloud/mqtt_connection.hpp"
 #include "daemon/cloud/probe.hpp"
+#include "mcu_flasher/base/quietly.hpp"
 
 namespace mcuota::cloud {
 namespace {
@@ -48,8 +49,10 @@ class MqttShell::Core : public std::enable_shared_from_this<Core> {
           questions_(executor_),
           random_(std::random_device{}()) {}
     ~Core() {
-        retire();
-        reaper_.join();  // the pool would drop what still waits, the DISCONNECT with it
+        quietly([this] {
+            retire();
+            reaper_.join();  // the pool would drop what still waits, the DISCONNECT with it
+        });
     }
 
     void start() {
@@ -422,7 +425,7 @@ MqttShell::MqttShell(MqttOptions options, std::unique_ptr<Protocol> protocol, as
                                    std::move(log))) {}
 
 MqttShell::~MqttShell() {
-    core_->stop();
+    quietly([this] { core_->stop(); });
 }
 
 void MqttShell::start() {
