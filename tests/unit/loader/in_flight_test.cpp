@@ -71,12 +71,7 @@ TestDevice device_before(bool restoring) {
     const TestPackage old = package_of(kOld, "1.0.0");
     const TestPackage fresh = package_of(kNew, "2.0.0");
     TestDevice device = device_with(Geometry::small(), old);
-    REQUIRE(device.as_agent([&](device::AgentTarget& target) {
-        link::Held held;
-        CHECK(target.offer(fresh.offer(), held) == Status::ok);
-        CHECK(target.write(0, fresh.envelope) == Status::ok);
-        CHECK(target.install(7) == Status::ok);
-    }) == Power::End::finished);
+    REQUIRE(device.accepts(fresh, 7));
     for (unsigned starts = 0; restoring && starts < device.product.trial_boots_allowed; ++starts) {
         REQUIRE(device.start_loader(kCauseSoftware));
     }

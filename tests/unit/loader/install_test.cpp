@@ -305,12 +305,7 @@ TEST_CASE("an installation that takes the loader down each time is given up", "[
     const TestPackage old = make_package(spec_of(kOld, "1.0.0"));
     const TestPackage fresh = make_package(spec_of(kNew, "2.0.0"));
     TestDevice device = device_with(Geometry::small(), old);
-    REQUIRE(device.as_agent([&](device::AgentTarget& target) {
-        link::Held held;
-        CHECK(target.offer(fresh.offer(), held) == Status::ok);
-        CHECK(target.write(0, fresh.envelope) == Status::ok);
-        CHECK(target.install(7) == Status::ok);
-    }) == Power::End::finished);
+    REQUIRE(device.accepts(fresh, 7));
     // The watchdog bites in the middle of the backup, every time.
     device.flash.set_fault([&](Region region, bool, std::uint32_t) {
         if (region == Region::backup) {
@@ -331,12 +326,7 @@ TEST_CASE("power losses do not use up attempts", "[loader][powercut]") {
     const TestPackage old = make_package(spec_of(kOld, "1.0.0"));
     const TestPackage fresh = make_package(spec_of(kNew, "2.0.0"));
     TestDevice device = device_with(Geometry::small(), old);
-    REQUIRE(device.as_agent([&](device::AgentTarget& target) {
-        link::Held held;
-        CHECK(target.offer(fresh.offer(), held) == Status::ok);
-        CHECK(target.write(0, fresh.envelope) == Status::ok);
-        CHECK(target.install(7) == Status::ok);
-    }) == Power::End::finished);
+    REQUIRE(device.accepts(fresh, 7));
     for (unsigned cut = 0; cut < 20; ++cut) {
         device.flash.arm({5, Tear::mixed, cut, 0});
         REQUIRE_FALSE(device.start_loader(kCausePowerOn));

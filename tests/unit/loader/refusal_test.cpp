@@ -205,12 +205,7 @@ TEST_CASE("a staged package damaged after it was accepted is refused by the load
     spec.image = kNew;
     spec.security_counter = 2;
     const TestPackage good = make_package(spec);
-    REQUIRE(device.as_agent([&](device::AgentTarget& target) {
-        link::Held held;
-        CHECK(target.offer(good.offer(), held) == Status::ok);
-        CHECK(target.write(0, good.envelope) == Status::ok);
-        CHECK(target.install(51) == Status::ok);
-    }) == Power::End::finished);
+    REQUIRE(device.accepts(good, 51));
     const std::span<std::uint8_t> raw = device.flash.raw(Region::download);
     const auto found = std::search(raw.begin(), raw.end(), kNew.begin() + 100, kNew.begin() + 132);
     REQUIRE(found != raw.end());

@@ -232,6 +232,16 @@ void TestDevice::one_start(const GatewayJob& job, JobEnd& end) {
     talk(target, job, end);
 }
 
+bool TestDevice::accepts(const TestPackage& package, std::uint64_t token) {
+    bool accepted = false;
+    const Power::End end = as_agent([&](device::AgentTarget& target) {
+        link::Held held;
+        accepted = target.offer(package.offer(), held) == Status::ok &&
+                   target.write(0, package.envelope) == Status::ok && target.install(token) == Status::ok;
+    });
+    return accepted && end == Power::End::finished;
+}
+
 JobEnd TestDevice::perform(const GatewayJob& job) {
     JobEnd end;
     while (!end.ended && end.starts < starts_max && end.trouble.empty()) {

@@ -136,6 +136,9 @@ class TestDevice {
     Power::End as_agent(Body body);
     template <class Body>
     Power::End as_loader(Body body);
+    /// The agent takes the whole package and the order to install it at the next start; false when it does
+    /// not.
+    [[nodiscard]] bool accepts(const TestPackage& package, std::uint64_t token);
 
     [[nodiscard]] std::vector<std::pair<link::Step, std::uint8_t>>& progress() { return progress_; }
 
