@@ -2,7 +2,10 @@
 // says what became of the device. docs/power-cuts.md is for those who want to trust it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <iostream>
+#include <string>
+#include <utility>
 
 #include "tests/powercut/host/plan.hpp"
 
@@ -94,11 +97,20 @@ void print_summary(const SweepReport& report, std::uint32_t seed) {
               << " states reached, " << report.bricks.size() << " bricks, seed " << seed << '\n';
 }
 
+/// "1/4" as numbers; 0 of 0 when it is not written so.
+std::pair<unsigned, unsigned> part_of(const std::string& text) {
+    std::pair<unsigned, unsigned> numbers{0, 0};
+    const char* const end = text.data() + text.size();
+    const auto first = std::from_chars(text.data(), end, numbers.first);
+    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '/') return {0, 0};
+    const auto second = std::from_chars(first.ptr + 1, end, numbers.second);
+    return second.ec == std::errc{} && second.ptr == end ? numbers : std::pair{0U, 0U};
+}
+
 int run_plan(const Arguments& arguments) {
     std::vector<PlanRow> rows = arguments.all ? long_plan(arguments.seed) : short_plan(arguments.seed);
-    unsigned part = 1;
-    unsigned parts = 1;
-    if (std::sscanf(arguments.part.c_str(), "%u/%u", &part, &parts) != 2 || part < 1 || part > parts) {
+    const auto [part, parts] = part_of(arguments.part);
+    if (part < 1 || part > parts) {
         std::cerr << "mcuota_cut_sweep: --part takes for example 1/4\n";
         return kExitUsage;
     }

@@ -28,8 +28,8 @@ TEST_CASE("an error says what, code and next step in one line", "[base]") {
     CHECK(error.line() ==
           "package is for pump-2, device is pump-3 (wrong_hardware); use the package for pump-3");
     CHECK(exit_code(error.code) == 4);
-    CHECK(std::move(error).while_doing("installing").what ==
-          "while installing: package is for pump-2, device is pump-3");
+    const Error longer = std::move(error).while_doing("installing");
+    CHECK(longer.what == "while installing: package is for pump-2, device is pump-3");
 }
 
 TEST_CASE("a result holds a value or an error", "[base]") {
