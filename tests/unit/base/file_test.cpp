@@ -134,7 +134,7 @@ TEST_CASE("every device status has a name, a text and a class of its own", "[bas
     std::size_t rows = 0;
 #define MCUOTA_STATUS(name, number, cls, text)              \
     CHECK(to_string(Status::name) == #name);                \
-    CHECK(summary(Status::name) == text);                   \
+    CHECK(summary(Status::name) == (text));                 \
     CHECK(error_class(Status::name) == ErrorClass::cls);    \
     CHECK(static_cast<unsigned>(Status::name) == (number)); \
     names.insert(#name);                                    \
