@@ -21,7 +21,8 @@
 namespace mcuota::pack {
 namespace {
 
-constexpr int kProverFailed = 1;
+// Exit codes of mcuota-board.
+constexpr int kProverFailed = 1, kProverUsage = 2;
 constexpr std::uint64_t kLoaderBytesMax = 64ULL << 20;
 
 /// The entry the loader can take: by name, the only one, or the shipped hardware's.
@@ -204,9 +205,12 @@ Result<int> prove(const ProveOptions& options) {
                    });
     bar.reset();
     if (!code) return code.error();
-    if (*code == kProverFailed || totals.scenarios.empty())
-        return Error{ErrorCode::wrong_state, "the proof could not be carried out",
+    if (*code == kProverFailed || *code == kProverUsage)  // it said what it was given cannot be proven
+        return Error{ErrorCode::usage, "the proof could not be carried out",
                      "read what mcuota-board said above; docs/prove.md helps", 0};
+    if (totals.scenarios.empty())
+        return Error{ErrorCode::internal, "mcuota-board ended without a result",
+                     "run it again; if it does so again, report the command", 0};
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     const std::string_view payload = package::to_string((*entry)->manifest.payloads[*index].kind);
     if (options.json)

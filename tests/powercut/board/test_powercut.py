@@ -1,5 +1,6 @@
 """Cuts of every kind of job on the real ARM loader: a share that is spread evenly, quick enough for every day."""
 
+import json
 import os
 import unittest
 
@@ -74,6 +75,18 @@ class PowerCut(ProveCase):
         result = self.prove(package, old, "--only", "install:20.looks-done")
         self.assert_proven(result, 1)
         self.assertEqual(result["cuts"], 1)
+
+    def test_what_cannot_be_proven_does_not_count_as_bricked(self):
+        old = self.write("old.bin", image(900, 7))
+        package = self.package(self.write("new.bin", image(800, 8)))
+        too_large = self.write("large.bin", image(1 << 20, 9))
+        for base, arguments, code in ((old, ("--scenario", "nonsense"), 2), (old, ("--only", "install:99999.mixed"), 2),
+                                      (old, ("--only", "nonsense"), 2), (old, ("--loader", old), 2),
+                                      (too_large, ("--scenario", "install"), 2), (self.path("none.bin"), (), 3),
+                                      (old, ("--board", self.path("none")), 3)):
+            with self.subTest(arguments=arguments):
+                said = json.loads(self.pack("prove", package, "--base", base, *arguments, "--json", code=code))
+                self.assertEqual(set(said), {"error"})
 
     def test_what_was_learnt_of_calls_and_states_changes_no_result(self):
         old = self.write("old.bin", image(900, 9))
