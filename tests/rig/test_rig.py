@@ -120,6 +120,7 @@ class ServersTest(unittest.TestCase):
                     return [body for topic, body in heard if part in topic]
                 wait_until(lambda: len(replies("login_reply")) == 2, what="two replies")
                 self.assertEqual([r["code"] for r in replies("login_reply")], [460, 200])
+                wait_until(lambda: replies("upgrade"), what="the offer")
                 self.assertEqual(replies("upgrade")[0]["data"]["size"], 3)
                 gateway.close()
 
