@@ -114,6 +114,10 @@ asio::awaitable<void> DeviceWorker::run_job() {
                 job_ended();
                 co_return;
             }
+            if (job_->state == JobState::queued) {  // cancelled and started over while the step was ending
+                leave_job();
+                co_return;
+            }
             interrupt_.lower();
             next = co_await perform(doing);
             if (pending_)
@@ -123,15 +127,17 @@ asio::awaitable<void> DeviceWorker::run_job() {
     }
 }
 
-void DeviceWorker::job_ended() {
-    const db::JobRecord job = *job_;
+void DeviceWorker::leave_job() {
     package_.reset();
     port_->close();
-    if (job.state == JobState::succeeded || job.state == JobState::cancelled)
-        tools_.cache.forget_partial(job.id);
-    const bool said_who_it_is = job.state == JobState::succeeded;
-    identity_tries_left_ = said_who_it_is ? 0 : kIdentityTries;
+    if (job_->state != JobState::failed) tools_.cache.forget_partial(job_->id);
+    identity_tries_left_ = job_->state == JobState::succeeded ? 0 : kIdentityTries;
     job_.reset();
+}
+
+void DeviceWorker::job_ended() {
+    const db::JobRecord job = *job_;
+    leave_job();
     host_.job_changed(job);
     host_.device_changed(config_.name);
 }

@@ -86,6 +86,8 @@ class DeviceWorker {
     void tell_progress();
     void on_wire(const flasher::Progress& progress);
     [[nodiscard]] std::uint64_t wire_rate(const flasher::Progress& progress);
+    /// Lets go of the job: it has ended or is in the queue again.
+    void leave_job();
     void job_ended();
 
     Tools tools_;

@@ -381,6 +381,29 @@ TEST_CASE("cancelling works until the device was asked to install") {
     CHECK(plant.wait_for(plant.engine->cancel(99, anna)).error().code == ErrorCode::not_found);
 }
 
+TEST_CASE("a job started over before its cancelled step has ended begins anew") {
+    const api::Caller anna{0, "anna"};
+    Plant plant;
+    plant.start();
+    plant.device.hang_send = true;
+    plant.engine->on_offer(plant.offer());
+    REQUIRE(plant.until_state(1, JobState::sending));
+    plant.device.hang_send = false;
+    // Both in one turn: the worker has not seen the end of its step in between.
+    const auto both = [&]() -> boost::asio::awaitable<Result<api::JobView>> {
+        const Result<api::JobView> cancelled = co_await plant.engine->cancel(1, anna);
+        if (!cancelled) co_return cancelled.error();
+        co_return co_await plant.engine->retry(1, true, anna);
+    };
+    const Result<api::JobView> again = plant.wait_for(both());
+    INFO((again ? "" : again.error().line()));
+    REQUIRE(again);
+    CHECK(again->state == "queued");
+    REQUIRE(plant.until_state(1, JobState::succeeded));
+    CHECK(plant.job(1).full_only);
+    CHECK(plant.device.installs == 1);
+}
+
 TEST_CASE("a device that keeps silent is asked a few times, then left in peace until somebody asks") {
     Plant plant("no cloud");
     plant.device.identify_errors.assign(50, {ErrorCode::device_silent, "silent", "check the cable"});
