@@ -82,6 +82,9 @@ class FlasherPort final : public job::DevicePort {
     FlasherPort(const asio::any_io_executor& executor, flasher::LinkAddress address)
         : flasher_(executor, std::move(address)) {}
     asio::awaitable<Result<link::Identity>> identify() override { return flasher_.identify(); }
+    asio::awaitable<Result<link::Identity>> after_trial(link::Identity identity) override {
+        return flasher_.after_trial(std::move(identity), {});
+    }
     asio::awaitable<Result<void>> send(std::span<const std::uint8_t> envelope,
                                        flasher::ProgressFn progress) override {
         return flasher_.send(envelope, std::move(progress));

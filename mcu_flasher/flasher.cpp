@@ -14,6 +14,7 @@
 #include "mcu_flasher/link/connect.hpp"
 #include "mcu_flasher/link/device_error.hpp"
 #include "mcu_flasher/link/follow.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 #include "mcu_flasher/link/transfer.hpp"
 #include "mcu_flasher/self_test_text.hpp"
 #include "mcu_flasher/transport/transport.hpp"
@@ -224,6 +225,7 @@ struct Flasher::Impl {
     }
 
     asio::awaitable<Result<Identity>> identify();
+    asio::awaitable<Result<Identity>> after_trial(Identity identity, ProgressFn progress);
     asio::awaitable<Result<void>> send(std::span<const std::uint8_t> envelope, ProgressFn progress);
     asio::awaitable<Result<InstallReport>> follow(std::uint64_t token, ProgressFn progress);
     asio::awaitable<Result<InstallReport>> start_and_follow(link::Type type, std::uint64_t token,
@@ -354,6 +356,20 @@ asio::awaitable<Result<Identity>> Flasher::Impl::identify() {
     co_return out;
 }
 
+asio::awaitable<Result<Identity>> Flasher::Impl::after_trial(Identity identity, ProgressFn progress) {
+    if (identity.running.state != kImageOnTrial) co_return identity;
+    auto report = co_await follow(identity.last_token, std::move(progress));
+    const bool unproven = !report && report.error().code == ErrorCode::install_unproven;
+    if (!report && !unproven) co_return std::move(report).error();
+    if (unproven || report->identity.running.state == kImageOnTrial)
+        co_return Error{ErrorCode::device_busy,
+                        "the device on " + name() + " still tries " +
+                            std::string(identity.running.version.view()) +
+                            " and takes nothing else meanwhile",
+                        "try again when its trial has ended; mcuota-flash info shows it"};
+    co_return report->identity;
+}
+
 asio::awaitable<Result<void>> Flasher::Impl::command(link::Type type, std::vector<std::uint8_t> body,
                                                      std::string_view doing) {
     auto answer = co_await request(type, std::move(body), doing);
@@ -437,6 +453,9 @@ void Flasher::close() {
 
 asio::awaitable<Result<Identity>> Flasher::identify() {
     return guarded(impl_->identify());
+}
+asio::awaitable<Result<Identity>> Flasher::after_trial(Identity identity, ProgressFn progress) {
+    return guarded(impl_->after_trial(std::move(identity), std::move(progress)));
 }
 asio::awaitable<Result<void>> Flasher::send(std::span<const std::uint8_t> envelope, ProgressFn progress) {
     return guarded(impl_->send(envelope, std::move(progress)));

@@ -74,6 +74,10 @@ class Flasher {
     Flasher& operator=(Flasher&&) noexcept;
 
     boost::asio::awaitable<Result<Identity>> identify();
+    /// Who the device is once it takes an installation. While the image `identity` tells of is on trial it
+    /// takes none: then the trial is followed to its end, at most install_timeout_ms. Errors: device_busy
+    /// when it goes on, or those of identify().
+    boost::asio::awaitable<Result<Identity>> after_trial(Identity identity, ProgressFn progress);
     /// Carries `envelope` (docs/package-format.md §4) into the download region, resuming what the device
     /// holds, and lets the device check it. Done means: FINISH was answered with ok.
     boost::asio::awaitable<Result<void>> send(std::span<const std::uint8_t> envelope, ProgressFn progress);

@@ -179,7 +179,7 @@ ParsedCommand parse_command_line(int argc, const char* const* argv) {
     run->add_option("--brown-out-max", brown_out_max, "Longest of these times (default 30ms)");
     run->add_option("--fault", faults,
                     "Something broken (repeatable): flash-program:ADDRESS (a word), flash-erase:SECTOR, "
-                    "nor-id:HEX, nor-busy:N (after N more programs and erases), "
+                    "nor-id:HEX, nor-busy:N[:after-reset] (after N more programs and erases), "
                     "nor-read:ADDRESS[:MASK][:once|always], nor-worn:ADDRESS (4 KiB)")
         ->allow_extra_args(false);
     run->add_option("--boot0", boot0,

@@ -54,6 +54,7 @@ void Board::do_reset() {
         slot.device->reset();
     flash_->started();
     nor_->started();
+    faults_.chip_reset();
     reset_request_.reset();
     clock_.set_hz(rcc_->hclk_hz());
     clock_.start_afresh();

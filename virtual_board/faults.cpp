@@ -52,6 +52,23 @@ bool read_options(std::string_view rest, Fault& fault) {
     return rest.empty() && (word.empty() || word == "once" || word == "always");
 }
 
+/// [:after-reset] of nor-busy.
+bool busy_options(std::string_view rest, Fault& fault) {
+    fault.asleep = rest == "after-reset";
+    return rest.empty() || fault.asleep;
+}
+
+bool options(std::string_view rest, Fault& fault) {
+    switch (fault.kind) {
+        case Fault::Kind::nor_read:
+            return read_options(rest, fault);
+        case Fault::Kind::nor_busy:
+            return busy_options(rest, fault);
+        default:
+            return rest.empty();
+    }
+}
+
 Failure out_of_place(const std::string& text, const std::string& limits) {
     return {"fault \"" + text + "\" is not on this board", limits};
 }
@@ -59,9 +76,10 @@ Failure out_of_place(const std::string& text, const std::string& limits) {
 }  // namespace
 
 Outcome<Fault> parse_fault(const std::string& text, const FlashGeometry& geometry, std::uint32_t nor_bytes) {
-    const Failure unclear{"\"" + text + "\" is no fault",
-                          "use flash-program:ADDRESS, flash-erase:SECTOR, nor-id:HEX, nor-busy:N, "
-                          "nor-read:ADDRESS[:MASK][:once|always] or nor-worn:ADDRESS"};
+    const Failure unclear{
+        "\"" + text + "\" is no fault",
+        "use flash-program:ADDRESS, flash-erase:SECTOR, nor-id:HEX, nor-busy:N[:after-reset], "
+        "nor-read:ADDRESS[:MASK][:once|always] or nor-worn:ADDRESS"};
     std::string_view rest = text;
     const std::string_view name = field(rest);
     const auto* kind =
@@ -74,8 +92,7 @@ Outcome<Fault> parse_fault(const std::string& text, const FlashGeometry& geometr
     const std::string id = "0x" + std::string(where);
     const bool good = fault.kind == Fault::Kind::nor_id ? where.size() == 6 && number(id, fault.at)
                                                         : number(where, fault.at);
-    if (!good || !(fault.kind == Fault::Kind::nor_read ? read_options(rest, fault) : rest.empty()))
-        return unclear;
+    if (!good || !options(rest, fault)) return unclear;
     switch (fault.kind) {
         case Fault::Kind::flash_program:
             if (geometry.at(fault.at) == nullptr)
@@ -104,6 +121,11 @@ Outcome<Fault> parse_fault(const std::string& text, const FlashGeometry& geometr
     return fault;
 }
 
+void Faults::chip_reset() {
+    for (Fault& fault : faults_)
+        fault.asleep = false;
+}
+
 bool Faults::flash_program_fails(std::uint32_t address) {
     for (const Fault& fault : faults_)
         if (fault.kind == Fault::Kind::flash_program && fault.at / 4 == address / 4) return ++hits_, true;
@@ -124,7 +146,7 @@ std::optional<std::uint32_t> Faults::nor_id() {
 
 bool Faults::nor_hangs() {
     for (Fault& fault : faults_) {
-        if (fault.kind != Fault::Kind::nor_busy) continue;
+        if (fault.kind != Fault::Kind::nor_busy || fault.asleep) continue;
         if (fault.at > 0) {
             --fault.at;
         } else {

@@ -25,8 +25,9 @@ struct Fault {
     Kind kind{Kind::flash_program};
     std::uint32_t at{0};
     std::uint8_t mask{1};
-    bool once{false};  ///< nor_read: only in the next read of that byte
-    std::string text;  ///< as it was given
+    bool once{false};    ///< nor_read: only in the next read of that byte
+    bool asleep{false};  ///< nor_busy: counts from the chip's next reset on
+    std::string text;    ///< as it was given
 };
 
 /// A specification as --fault takes it, for a board of this geometry and size of NOR.
@@ -41,6 +42,8 @@ class Faults {
     void clear() { faults_.clear(), nor_hung_ = false; }
     [[nodiscard]] bool empty() const noexcept { return faults_.empty(); }
     [[nodiscard]] const std::vector<Fault>& list() const noexcept { return faults_; }
+    /// The chip starts anew, from whatever cause: what was to wait for that waits no longer.
+    void chip_reset();
     /// How often any of them made a difference.
     [[nodiscard]] std::uint64_t hits() const noexcept { return hits_; }
 

@@ -167,6 +167,14 @@ asio::awaitable<Result<link::Identity>> DeviceWorker::ask_configured() {
 asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
     Result<link::Identity> identity = co_await ask_configured();
     if (!identity) co_return identity;
+    if (identity->running.state == flasher::kImageOnTrial) {
+        // Of an installation this daemon did not ask for.
+        tools_.log.info("device " + config_.name + " tries " + std::string(identity->running.version.view()) +
+                        ": job " + std::to_string(job_->id) + " waits until that has ended");
+        identity = co_await port_->after_trial(*identity);
+        if (!identity) co_return identity;
+        remember_identity(*identity);
+    }
     const package::Entry* const entry = package_->package.find(config_.hardware);
     if (entry == nullptr) co_return identity;  // the choice of a payload says it in its own words
     if (std::optional<Error> unmet = host_.unmet(entry->manifest)) co_return std::move(*unmet);

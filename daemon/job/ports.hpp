@@ -17,6 +17,8 @@ class DevicePort {
   public:
     virtual ~DevicePort() = default;
     virtual boost::asio::awaitable<Result<link::Identity>> identify() = 0;
+    /// Flasher::after_trial().
+    virtual boost::asio::awaitable<Result<link::Identity>> after_trial(link::Identity identity) = 0;
     virtual boost::asio::awaitable<Result<void>> send(std::span<const std::uint8_t> envelope,
                                                       flasher::ProgressFn progress) = 0;
     virtual boost::asio::awaitable<Result<flasher::InstallReport>> install(std::uint64_t token,

@@ -152,11 +152,20 @@ asio::awaitable<Result<flasher::InstallReport>> send_and_install(flasher::Flashe
                                       [&](const flasher::Progress& progress) { line.show(progress); });
 }
 
-/// Who the device is, after it has taken the key rotations of the package it has not taken yet.
-asio::awaitable<Result<link::Identity>> make_ready(flasher::Flasher& device,
-                                                   const package::Package& package) {
+/// Who the device is, after an earlier trial and after it has taken the key rotations of the package it has
+/// not taken yet.
+asio::awaitable<Result<link::Identity>> make_ready(flasher::Flasher& device, const package::Package& package,
+                                                   ProgressLine& line) {
     auto identity = co_await device.identify();
     if (!identity) co_return identity;
+    if (identity->running.state == flasher::kImageOnTrial) {
+        line.clear();
+        remark("the device tries " + image_name(identity->running) +
+               " and takes nothing else until that has ended; waiting");
+        identity = co_await device.after_trial(
+            *identity, [&](const flasher::Progress& progress) { line.show(progress); });
+        if (!identity) co_return identity;
+    }
     if (const package::Entry* const entry = package.find(identity->hardware.view()))
         for (std::size_t i = 0; i < entry->manifest.requires_count; ++i) {
             const Requirement& required = entry->manifest.required[i];
@@ -179,7 +188,7 @@ asio::awaitable<Result<void>> carry_out(flasher::Flasher& device, const Common& 
     const Clock::time_point begin = Clock::now();
     ProgressLine line;
     line.show({});
-    const auto identity = co_await make_ready(device, package);
+    const auto identity = co_await make_ready(device, package, line);
     if (!identity) co_return identity.error();
     const auto candidates = package::candidates_for(package, *identity, options.full);
     if (!candidates) co_return candidates.error();

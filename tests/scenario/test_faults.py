@@ -3,7 +3,6 @@ sound state, with the reason told."""
 
 import json
 import random
-import threading
 import unittest
 
 from rig.plant import firmware
@@ -61,6 +60,19 @@ class Faults(FlashScenario):
         image = firmware("demo-v2.bin").read_bytes()
         image += random.Random(7).randbytes(SECTOR + 1000 - len(image))
         return self.package(image, version)
+
+    def damage_backup(self):
+        """One bit of it, wherever it lies."""
+        self.board.stop()
+        with self.board.nor.open("r+b") as file:
+            content = file.read()
+            at = content.find(self.v1[:4096], BACKUP_BANKS[0])
+            self.assertIn(at, BACKUP_BANKS)
+            file.seek(at + 5000)
+            byte = file.read(1)[0]
+            file.seek(at + 5000)
+            file.write(bytes([byte ^ 0x10]))
+        self.board.start()
 
 
 class InternalFlash(Faults):
@@ -130,22 +142,19 @@ class Nor(Faults):
     def test_a_chip_that_hangs_during_the_installation_and_works_again_after_a_power_cycle(self):
         for operations in (0, 2, 6):
             with self.subTest(operations=operations):
-                told = {}
-                pushing = threading.Thread(target=lambda: told.update(self.push(self.v2)))
-                seen = len(self.board.process.lines)
-                pushing.start()
-                # The reset into the loader, which now has these operations left.
-                self.board.process.wait_line('"cause":"software"', timeout=60, start=seen)
-                self.break_(f"nor-busy:{operations}")
-                pushing.join()
-                self.assertIn(told["error"]["device_status"], ("nor_timeout", "journal_failed"), told)
+                # Counted from the reset into the loader, which is to install.
+                self.break_(f"nor-busy:{operations}:after-reset")
+                error = self.push(self.v2)["error"]
+                self.assertIn(error["device_status"], ("nor_timeout", "journal_failed"), error)
                 self.assert_holds(self.v1)
                 self.mend()
                 self.board.command("power cycle")
                 # What was asked for is done now, or was given up; either way the next job is taken.
-                self.assertIn(self.flash("push", self.v2).returncode, (0, 6))
+                done = self.flash("push", self.v2)
+                self.assertIn(done.returncode, (0, 6), done.stderr)
                 self.assertEqual(self.info()["running"]["version"], "2.0.0")
-                self.assertEqual(self.flash("push", self.demo("v1", "1.0.0")).returncode, 0)
+                done = self.flash("push", self.demo("v1", "1.0.0"))
+                self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_another_chip_than_expected(self):
         self.break_("nor-id:C84018")
@@ -202,19 +211,6 @@ class DamagedBackup(Faults):
             return backup if backup["state"] == state else None
         return wait_until(seen, timeout=60, what=f"a {state} backup", interval=1)
 
-    def damage_backup(self):
-        """One bit of it, wherever it lies."""
-        self.board.stop()
-        with self.board.nor.open("r+b") as file:
-            content = file.read()
-            at = content.find(self.v1[:4096], BACKUP_BANKS[0])
-            self.assertIn(at, BACKUP_BANKS)
-            file.seek(at + 5000)
-            byte = file.read(1)[0]
-            file.seek(at + 5000)
-            file.write(bytes([byte ^ 0x10]))
-        self.board.start()
-
     def test_damage_is_told_before_the_backup_is_needed_and_a_rollback_is_refused(self):
         self.assertEqual(self.flash("push", self.v2).returncode, 0)
         self.damage_backup()
@@ -228,6 +224,12 @@ class DamagedBackup(Faults):
         self.assertEqual(self.info()["backup"]["version"], "2.0.0")
         self.assertEqual(self.flash("rollback").returncode, 0)
         self.assertEqual(self.info()["running"]["version"], "2.0.0")
+
+
+class DamagedBackupInATrial(Faults):
+    """The trial takes its 30 seconds also on the clock of the gateway: time to damage the backup in."""
+
+    options = ("--idle-rate", "1")
 
     def test_a_trial_that_fails_with_a_damaged_backup_leaves_a_loader_that_says_so(self):
         bad = self.demo("never-confirms", "2.9.0")

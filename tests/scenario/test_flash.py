@@ -22,12 +22,13 @@ class FlashScenario(unittest.TestCase):
     """One board with the loader alone, at two million baud and full speed."""
 
     speed = "max"
+    options = ()
     packages_made = 0
 
     def setUp(self):
         self._folder = tempfile.TemporaryDirectory(prefix="mcuota-flash-")
         self.folder = Path(self._folder.name)
-        self.board = Board(self.folder / "board", speed=self.speed).start()
+        self.board = Board(self.folder / "board", speed=self.speed, options=self.options).start()
 
     def tearDown(self):
         self.board.__exit__()

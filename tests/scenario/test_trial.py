@@ -12,13 +12,15 @@ TRIAL_BOOTS = 3
 STARTS = 1 + TRIAL_BOOTS + 1
 
 
-class Trials(FlashScenario):
+class TrialScenario(FlashScenario):
     """A board that runs 1.0.0."""
 
     def setUp(self):
         super().setUp()
         self.assertEqual(self.flash("push", self.demo("v1", "1.0.0")).returncode, 0)
 
+
+class Trials(TrialScenario):
     def assert_v1_runs(self):
         info = self.info()
         self.assertEqual((info["role"], info["running"]["version"], info["running"]["state"]), ("agent", "1.0.0", "confirmed"))
@@ -80,6 +82,25 @@ class Trials(FlashScenario):
         self.assertEqual(self.assert_v1_runs()["last_outcome"]["status"], "rolled_back")
         self.assertEqual(self.flash("push", v2).returncode, 0)
         self.assertEqual(self.info()["running"]["version"], "2.0.0")
+
+
+class LongTrial(TrialScenario):
+    """A trial that takes its 30 seconds also on the clock of the gateway."""
+
+    options = ("--idle-rate", "1")
+
+    def test_a_push_during_a_trial_waits_for_its_end(self):
+        done = self.flash("push", self.demo("never-confirms", "2.9.0"), "--json", "--install-timeout", "2")
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], "install_unproven", done.stdout)
+        v2 = self.demo("v2", "2.0.0")
+        done = self.flash("push", v2, "--json", "--install-timeout", "1")
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], "device_busy", done.stdout)
+        done = self.flash("push", v2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("tries 2.9.0", done.stderr)
+        info = self.info()
+        self.assertEqual((info["running"]["version"], info["running"]["state"], info["backup"]["version"]),
+                         ("2.0.0", "confirmed", "1.0.0"))
 
 
 if __name__ == "__main__":

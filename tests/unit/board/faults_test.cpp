@@ -87,11 +87,13 @@ TEST_CASE("a fault says what is broken and where", "[board][faults]") {
         std::uint32_t at;
         std::uint8_t mask;
         bool once;
+        bool asleep{false};
     };
     const Row row = GENERATE(Row{"flash-program:0x08020010", Kind::flash_program, 0x0802'0010, 1, false},
                              Row{"flash-erase:5", Kind::flash_erase, 5, 1, false},
                              Row{"nor-id:C84018", Kind::nor_id, 0xC8'4018, 1, false},
                              Row{"nor-busy:0", Kind::nor_busy, 0, 1, false},
+                             Row{"nor-busy:6:after-reset", Kind::nor_busy, 6, 1, false, true},
                              Row{"nor-read:4096", Kind::nor_read, 4096, 1, false},
                              Row{"nor-read:0x10:0x81", Kind::nor_read, 16, 0x81, false},
                              Row{"nor-read:7:once", Kind::nor_read, 7, 1, true},
@@ -104,15 +106,32 @@ TEST_CASE("a fault says what is broken and where", "[board][faults]") {
     CHECK(fault->at == row.at);
     CHECK(fault->mask == row.mask);
     CHECK(fault->once == row.once);
+    CHECK(fault->asleep == row.asleep);
     CHECK(fault->text == row.text);
 }
 
 TEST_CASE("what is no fault is refused with what there is", "[board][faults]") {
-    for (const char* text :
-         {"", "flash", "flash-program", "flash-program:", "flash-program:here", "flash-erase:5:6",
-          "nor-id:EF40", "nor-id:EF40188", "nor-id:EF401G", "nor-busy:-1", "nor-busy:9999999999",
-          "nor-read:0:0", "nor-read:0:256", "nor-read:0:twice", "nor-read:0:1:once:more", "nor-worn:0x",
-          "nor-worn:0:1", "NOR-WORN:0"}) {
+    for (const char* text : {"",
+                             "flash",
+                             "flash-program",
+                             "flash-program:",
+                             "flash-program:here",
+                             "flash-erase:5:6",
+                             "nor-id:EF40",
+                             "nor-id:EF40188",
+                             "nor-id:EF401G",
+                             "nor-busy:-1",
+                             "nor-busy:9999999999",
+                             "nor-busy:1:once",
+                             "nor-busy:1:after-reset:2",
+                             "nor-worn:0:after-reset",
+                             "nor-read:0:0",
+                             "nor-read:0:256",
+                             "nor-read:0:twice",
+                             "nor-read:0:1:once:more",
+                             "nor-worn:0x",
+                             "nor-worn:0:1",
+                             "NOR-WORN:0"}) {
         CAPTURE(text);
         Outcome<Fault> fault = parse(text);
         REQUIRE_FALSE(fault);
@@ -183,6 +202,20 @@ TEST_CASE("the NOR hangs in the operation after the Nth, for ever", "[board][fau
     CHECK(bench.array[0x1000] == 0x12);
     bench.faults.clear();
     CHECK(bench.read(1) == Bytes{0x12});
+}
+
+TEST_CASE("the NOR's operations are counted from the next reset on when that is asked for",
+          "[board][faults]") {
+    NorBench bench;
+    bench.add("nor-busy:1:after-reset");
+    bench.program({0x72});
+    bench.program({0x32});
+    CHECK(bench.read(1) == Bytes{0x32});
+    bench.faults.chip_reset();
+    bench.program({0x12});
+    CHECK(bench.read(1) == Bytes{0x12});
+    bench.program({0x00});
+    CHECK((bench.command({0x05}, 1)[0] & 1) == 1);
 }
 
 TEST_CASE("bits read inverted once or always", "[board][faults]") {

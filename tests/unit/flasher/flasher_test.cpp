@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "mcu_flasher/flasher.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 #include "mcu_loader/core/sha256.hpp"
 #include "tests/unit/flasher/fd_device.hpp"
 
@@ -108,6 +109,50 @@ TEST_CASE("a package goes over a pty and is installed to its outcome, twice in a
     device.stop();
     CHECK(device.target.calls["install"] == 1);
     CHECK(device.target.calls["reset"] == 1);
+}
+
+TEST_CASE("a trial is followed to its end before anything new is begun", "[flasher]") {
+    sim::Pty pty;
+    sim::FdDevice device{pty.master};
+    device.target.identity_now = some_identity();
+    Runner runner;
+    Options options = quick();
+    options.install_timeout_ms = 300;
+    Flasher flasher{runner.loop.get_executor(), uart(pty.path), options};
+    // Nothing is on trial: nothing is asked.
+    REQUIRE(runner.run(flasher.after_trial(some_identity(), {})));
+    CHECK(device.target.calls["outcome"] == 0);
+
+    device.target.identity_now.running.state = kImageOnTrial;
+    device.target.identity_now.last_token = device.target.token = 9;
+    device.target.outcomes = {{Status::in_progress, link::Step::trial, 0, {}}};
+    device.start();
+    const auto on_trial = runner.run(flasher.identify());
+    REQUIRE(on_trial);
+    const auto busy = runner.run(flasher.after_trial(*on_trial, {}));
+    REQUIRE_FALSE(busy);
+    CHECK(busy.error().code == ErrorCode::device_busy);
+    flasher.close();
+    device.stop();
+
+    device.target.outcomes = {{Status::in_progress, link::Step::trial, 0, {}},
+                              {Status::trial_not_confirmed, link::Step::trial, 100, {}}};
+    device.after_poll = [&target = device.target] {
+        if (target.outcomes.size() == 1) target.identity_now = some_identity();
+        return true;
+    };
+    device.start();
+    options.install_timeout_ms = 5'000;
+    Flasher patient{runner.loop.get_executor(), uart(pty.path), options};
+    bool trial_seen = false;
+    const auto after = runner.run(patient.after_trial(*on_trial, [&](const Progress& progress) {
+        trial_seen = trial_seen || progress.phase == Progress::Phase::trial;
+    }));
+    REQUIRE(after);
+    CHECK(after->running.state == kImageConfirmed);
+    CHECK(trial_seen);
+    patient.close();
+    device.stop();
 }
 
 TEST_CASE("every other request reaches the device", "[flasher]") {

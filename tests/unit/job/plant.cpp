@@ -11,6 +11,7 @@
 
 #include "mcu_flasher/base/hex.hpp"
 #include "mcu_flasher/link/device_error.hpp"
+#include "mcu_flasher/link/image_state.hpp"
 #include "mcu_loader/core/rotation.hpp"
 #include "mcu_loader/core/sha256.hpp"
 
@@ -48,6 +49,12 @@ class FakePort final : public DevicePort {
         ++device_.asked;
         if (device_.hang_identify) co_await forever();
         if (std::optional<Error> error = next_error(device_.identify_errors)) co_return *error;
+        co_return identity();
+    }
+    asio::awaitable<Result<link::Identity>> after_trial(link::Identity) override {
+        if (device_.hang_trial) co_await forever();
+        if (std::optional<Error> error = next_error(device_.follow_errors)) co_return *error;
+        device_.running_state = flasher::kImageConfirmed;
         co_return identity();
     }
     asio::awaitable<Result<void>> send(std::span<const std::uint8_t> envelope,
