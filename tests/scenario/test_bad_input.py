@@ -117,6 +117,7 @@ class BadDevices(PlantCase):
 
         # A stranger on the same port: first silent, then talking rubbish.
         master, slave = os.openpty()
+        os.set_blocking(master, False)
         board.tty.symlink_to(os.ttyname(slave))
         stop = threading.Event()
 
@@ -125,6 +126,8 @@ class BadDevices(PlantCase):
             while not stop.wait(0.05):
                 try:
                     os.write(master, noise.randbytes(100))
+                except BlockingIOError:
+                    continue  # nobody reads at the moment
                 except OSError:
                     return
         talker = threading.Thread(target=babble, daemon=True)
