@@ -60,7 +60,7 @@ std::uint32_t Gpio::peek(std::uint32_t offset) const {
         case kIdr: {
             std::uint32_t value = 0;
             for (unsigned pin = 0; pin < 16; ++pin)
-                value |= static_cast<std::uint32_t>(level(pin)) << pin;
+                if (level(pin)) value |= 1u << pin;
             return value;
         }
         case kOdr:

@@ -38,6 +38,7 @@ class Process {
         if (pid_ == 0) {
             ::dup2(pipe_ends[1], 1);
             std::vector<char*> argv;
+            argv.reserve(arguments.size() + 1);
             for (std::string& argument : arguments)
                 argv.push_back(argument.data());
             argv.push_back(nullptr);

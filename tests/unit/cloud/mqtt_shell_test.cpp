@@ -152,6 +152,7 @@ TEST_CASE("the outbox is drained in order and emptied by acknowledgements", "[cl
     CHECK(bench.shell->connected());
     CHECK(bench.sink.links == std::vector<std::pair<bool, std::string>>{{true, ""}});
     std::vector<std::string> expected;
+    expected.reserve(50);
     for (int i = 0; i < 50; ++i)
         expected.push_back(std::to_string(i));
     CHECK(bench.payloads("t/x") == expected);

@@ -6,12 +6,15 @@
 #include <map>
 #include <string>
 
+// The names are the linker's (--wrap).
+// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" std::uint32_t __real_br_ecdsa_i31_vrfy_raw(const br_ec_impl* impl, const void* hash,
                                                       std::size_t hash_len, const br_ec_public_key* key,
                                                       const void* signature, std::size_t signature_len);
 extern "C" std::uint32_t __wrap_br_ecdsa_i31_vrfy_raw(const br_ec_impl* impl, const void* hash,
                                                       std::size_t hash_len, const br_ec_public_key* key,
                                                       const void* signature, std::size_t signature_len);
+// NOLINTEND(bugprone-reserved-identifier)
 
 extern "C" std::uint32_t __wrap_br_ecdsa_i31_vrfy_raw(const br_ec_impl* impl, const void* hash,
                                                       std::size_t hash_len, const br_ec_public_key* key,

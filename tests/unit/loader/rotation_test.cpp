@@ -9,7 +9,6 @@
 using namespace mcuota;
 using namespace mcuota::test;
 using device::AgentTarget;
-using device::LoaderTarget;
 
 namespace {
 

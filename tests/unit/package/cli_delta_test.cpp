@@ -14,7 +14,6 @@ using mcuota::write_file;
 using pack_test::kCreate;
 using pack_test::Pack;
 using pack_test::Ready;
-using pack_test::Run;
 using samples::Bytes;
 
 namespace {

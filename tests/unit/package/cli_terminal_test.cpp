@@ -30,6 +30,7 @@ class OnTerminal {
     OnTerminal(const fs::path& folder, std::vector<std::string> arguments, bool colour = true) {
         arguments.insert(arguments.begin(), "mcuota-pack");
         std::vector<char*> argv;
+        argv.reserve(arguments.size() + 1);
         for (std::string& argument : arguments)
             argv.push_back(argument.data());
         argv.push_back(nullptr);
