@@ -168,7 +168,7 @@ asio::awaitable<Result<link::Identity>> DeviceWorker::ask_ready() {
     Result<link::Identity> identity = co_await ask_configured();
     if (!identity) co_return identity;
     if (identity->running.state == flasher::kImageOnTrial) {
-        // Of an installation this daemon did not ask for.
+        // Not of this job, whose own installation is followed by its token.
         tools_.log.info("device " + config_.name + " tries " + std::string(identity->running.version.view()) +
                         ": job " + std::to_string(job_->id) + " waits until that has ended");
         identity = co_await port_->after_trial(*identity);

@@ -12,6 +12,7 @@
 
 namespace mcuota::board {
 
+/// What ProveOptions::folder and ProveOptions::loader hold, read.
 struct Case {
     Bytes loader;
     std::array<Bytes, 3> images, envelopes;

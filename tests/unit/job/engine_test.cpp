@@ -1,8 +1,5 @@
 // Promises of the engine: whatever fails, hangs or is killed, a job ends as the device says, once.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <catch2/catch.hpp>
-#include <fstream>
 
 #include "mcu_flasher/base/hex.hpp"
 #include "tests/unit/job/plant.hpp"
@@ -349,59 +346,6 @@ TEST_CASE("what succeeded is told again, not installed again") {
     plant.engine->on_offer(plant.offer());
     CHECK(plant.told() == Words{"version 2.0.0"});
     CHECK(plant.store->jobs({})->size() == 1);
-}
-
-TEST_CASE("cancelling works until the device was asked to install") {
-    const api::Caller anna{0, "anna"};
-    {
-        Plant plant;
-        plant.start();
-        plant.device.hang_send = true;
-        plant.engine->on_offer(plant.offer());
-        REQUIRE(plant.until_state(1, JobState::sending));
-        const Result<api::JobView> cancelled = plant.wait_for(plant.engine->cancel(1, anna));
-        REQUIRE(cancelled);
-        CHECK(cancelled->state == "cancelled");
-        CHECK(plant.told().back() == "failure cancelled");
-        CHECK(plant.device.installs == 0);
-        CHECK(plant.wait_for(plant.engine->cancel(1, anna)).error().code == ErrorCode::wrong_state);
-        plant.device.hang_send = false;
-        REQUIRE(plant.wait_for(plant.engine->retry(1, true, anna)));
-        REQUIRE(plant.until_state(1, JobState::succeeded));
-        CHECK(plant.job(1).full_only);
-    }
-    Plant plant;
-    plant.start();
-    plant.device.hang_trial = true;
-    plant.engine->on_offer(plant.offer());
-    REQUIRE(plant.until_state(1, JobState::trial));
-    const Result<api::JobView> late = plant.wait_for(plant.engine->cancel(1, anna));
-    REQUIRE_FALSE(late);
-    CHECK(late.error().what.find("too late") != std::string::npos);
-    CHECK(plant.wait_for(plant.engine->cancel(99, anna)).error().code == ErrorCode::not_found);
-}
-
-TEST_CASE("a job started over before its cancelled step has ended begins anew") {
-    const api::Caller anna{0, "anna"};
-    Plant plant;
-    plant.start();
-    plant.device.hang_send = true;
-    plant.engine->on_offer(plant.offer());
-    REQUIRE(plant.until_state(1, JobState::sending));
-    plant.device.hang_send = false;
-    // Both in one turn: the worker has not seen the end of its step in between.
-    const auto both = [&]() -> boost::asio::awaitable<Result<api::JobView>> {
-        const Result<api::JobView> cancelled = co_await plant.engine->cancel(1, anna);
-        if (!cancelled) co_return cancelled.error();
-        co_return co_await plant.engine->retry(1, true, anna);
-    };
-    const Result<api::JobView> again = plant.wait_for(both());
-    INFO((again ? "" : again.error().line()));
-    REQUIRE(again);
-    CHECK(again->state == "queued");
-    REQUIRE(plant.until_state(1, JobState::succeeded));
-    CHECK(plant.job(1).full_only);
-    CHECK(plant.device.installs == 1);
 }
 
 TEST_CASE("a device that keeps silent is asked a few times, then left in peace until somebody asks") {
